@@ -14,6 +14,7 @@ from glassnet.diagnostics.mistakes.finding import Kind
 from glassnet.errors import GradientError
 from glassnet.nn.network import Network
 from glassnet.utils.html import BAD, GOOD, cell_output, cell_table, tag
+from glassnet.utils.json_documents import omit, plain
 
 _WHOLE_LAYER = 24  # entries of a layer up to which all are printed, beyond it only the worst
 _WORST = 8
@@ -186,16 +187,20 @@ class GradientCheck:
 
     def to_dict(self) -> dict[str, Any]:
         """Everything as strings, numbers and lists for JSON; numbers that are not finite are None."""
-        words = ("network", "engine", "dtype", "epsilon", "reduction", "n_samples", "passed", "verdict")
-        counts = ("n_entries", "n_checked", "n_wrong", "n_kinks", "n_unsettled", "sensitivity")
-        return {
-            **{name: _finite(getattr(self, name, None)) for name in (*words, *counts)},
+        said = ("epsilon", "reduction", "n_samples", "passed", "verdict")
+        counts = ("n_checked", "n_wrong", "n_kinks", "n_unsettled", "sensitivity")
+        document = {
             "network": str(self.network),
+            "engine": self.engine,
             "dtype": self.dtype.name,
+            **{name: getattr(self, name) for name in said},
             "n_entries": len(self.table),
-            "findings": [{**finding._asdict(), "names": [*finding.names]} for finding in self.findings],
-            "table": [{key: _finite(value) for key, value in e._asdict().items()} for e in self.table],
+            **{name: getattr(self, name) for name in counts},
+            "findings": [finding._asdict() for finding in self.findings],
+            "table": [entry._asdict() for entry in self.table],
         }
+        answer: dict[str, Any] = plain(document, "check", omit)
+        return answer
 
     def _count(self, verdict: Verdict) -> int:
         return sum(entry.verdict == verdict for entry in self.table)
@@ -294,9 +299,3 @@ _NOT_WRONG: dict[Kind, str] = {
     "kink": "cannot be judged: their step crosses a kink, however small",
     "unsettled": "cannot be judged: their numerical derivative does not settle",
 }
-
-
-def _finite(value: Any) -> Any:
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    return list(value) if isinstance(value, tuple) else value

@@ -30,7 +30,11 @@ def spell(value: float, where: str) -> str:
     return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
 
 
-def plain(value: Any, where: str, not_finite: Callable[[float, str], str], depth: int = 0) -> Any:
+def omit(value: float, where: str) -> None:
+    """For `plain`: write NaN and infinities as None."""
+
+
+def plain(value: Any, where: str, not_finite: Callable[[float, str], str | None], depth: int = 0) -> Any:
     """`value` in the Python types that JSON has; `not_finite` replaces NaN and infinities."""
     if isinstance(value, (np.generic, np.ndarray)):
         value = value.tolist()

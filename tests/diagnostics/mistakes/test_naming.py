@@ -77,11 +77,16 @@ def homework(network, theta, X, y, slip="", at=0, scale=1.0):
     return [scale * part for part in gradient] if slip == "times" else gradient
 
 
+def mistakes(check):
+    """What a check has found, without what it says of the entries that match."""
+    return [f for f in check.findings if f.kind not in ("match", "kink", "rounding", "unsettled")]
+
+
 def named(network, gradient, *problem, **settings):
-    """The mistakes that a check has found, without what it says of the entries that match."""
+    """The mistakes in a gradient, and the check."""
     check = gn.check_gradients(network, *problem, gradient=gradient, **settings)
     assert not check.passed
-    return [f for f in check.findings if f.kind not in ("match", "kink", "rounding", "unsettled")], check
+    return mistakes(check), check
 
 
 SLIPS = [
@@ -164,24 +169,8 @@ def test_mistake_of_a_broken_copy_is_named_with_its_layer(network, slip, kind, l
     assert wrong == {*findings[0].names}
 
 
-KINDS = {
-    "no derivative": "derivative",
-    "derivative at H": "derivative",
-    "value": "derivative",
-    "of tanh": "derivative",
-    "W not transposed": "transposed",
-    "dW transposed": "transposed",
-    "times": "factor",
-    "delta times": "factor",
-    "dW times": "factor",
-    "db forgotten": "bias",
-    "db mean": "factor",
-    "no bias": "bias",
-    "squared error": "loss",
-    "no link": "loss",
-    "Z for H": "input",
-    "last sample": "samples",
-}
+KINDS = {slip["slip"]: kind for _, slip, kind, *_ in SLIPS if kind != "sign"} | {"delta times": "factor"}
+"""The kind of each slip, where its scale is above 0."""
 
 
 def random_case(random):
@@ -212,9 +201,7 @@ def test_random_mistake_in_a_random_network_is_named(dtype):
         gradient = [part.astype(dtype) for part in homework(network, theta, X, y, **slip)]
         check = gn.check_gradients(network, theta, X, y, gradient=gradient)
         if check.n_wrong:  # some slips change nothing, such as the derivative of the identity left out
-            kinds = [
-                f.kind for f in check.findings if f.kind not in ("match", "kink", "rounding", "unsettled")
-            ]
+            kinds = [f.kind for f in mistakes(check)]
             assert kinds == [KINDS[slip["slip"]]], (network, slip, check.verdict)
             named_ones += 1
     assert named_ones > 45
@@ -275,7 +262,7 @@ def test_broken_reference_is_told_apart(monkeypatch):
             with monkeypatch.context() as patch:
                 patch.setattr(f"glassnet.nn.reference.{name}", function)
                 check = gn.check_gradients(network, *problem, engine="numpy")
-            findings = [(f.kind, f.layer) for f in check.findings if f.kind not in ("match", "rounding")]
+            findings = [(f.kind, f.layer) for f in mistakes(check)]
             assert findings == expected, check.verdict
 
 
@@ -425,7 +412,7 @@ def test_own_function_whose_derivative_is_another_is_named(functions, kind, laye
     assert gn.check_gradients(own_network(), *problem_of(own_network())).passed
     network = own_network(**functions)
     check = gn.check_gradients(network, *problem_of(network))
-    findings = [f for f in check.findings if f.kind not in ("match", "rounding")]
+    findings = mistakes(check)
     assert [(f.kind, f.layer) for f in findings] == [(kind, layer)]
     assert re.search(words, findings[0].words)
 

@@ -6,9 +6,9 @@ from dataclasses import replace
 from typing import Any
 
 from glassnet.diagnostics.explain.explanation import Explanation
-from glassnet.diagnostics.explain.parameters import ParameterNumbers, Place
+from glassnet.diagnostics.explain.parameters import ParameterNumbers
 from glassnet.diagnostics.explain.sample_pass import SamplePass
-from glassnet.diagnostics.explain.subject import Subject
+from glassnet.diagnostics.explain.subject import Place, Subject
 from glassnet.errors import InputError, InputTypeError, unknown_name
 from glassnet.training.run import TrainingRun
 from glassnet.utils.settings_checks import as_count, as_flag

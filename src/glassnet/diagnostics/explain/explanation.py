@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any, NamedTuple
-
-import numpy as np
 
 from glassnet.diagnostics.central_differences import Judgement, Verdict
 from glassnet.utils.html import BAD, GOOD, Html, cell_output, join, tag
+from glassnet.utils.json_documents import omit, plain
 
 _WORDS: dict[Verdict, str] = {
     "right": "right",
@@ -160,18 +158,15 @@ class Explanation:
 
     def to_dict(self) -> dict[str, Any]:
         """Everything as strings, numbers and lists for JSON; numbers that are not finite are None."""
-        return {
-            "what": self.what,
-            "symbol": self.symbol,
-            "title": self.title,
-            "value": _plain(self.value),
-            "steps": [_plain(step._asdict()) for step in self.steps],
-            "checks": [{**_plain(check._asdict()), "words": check.words} for check in self.checks],
-            "notes": [*self.notes],
+        document = {
+            **{field.name: getattr(self, field.name) for field in fields(self)},
+            "steps": [step._asdict() for step in self.steps],
+            "checks": [{**check._asdict(), "words": check.words} for check in self.checks],
             "parts": [part.to_dict() for part in self.parts],
-            "layers": [_plain(dict(layer)) for layer in self.layers],
             "passed": self.passed,
         }
+        answer: dict[str, Any] = plain(document, self.symbol, omit)
+        return answer
 
 
 def digits(value: float) -> str:
@@ -192,15 +187,3 @@ def _row(symbol: object, content: object, sign: str = "=") -> Html:
         tag("td", sign, style="vertical-align:top"),
         tag("td", content, style="text-align:left"),
     )
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _plain(entry) for key, entry in value.items()}
-    if isinstance(value, np.ndarray):
-        return _plain(value.tolist())
-    if isinstance(value, (list, tuple)):
-        return [_plain(entry) for entry in value]
-    if isinstance(value, (float, np.floating)):
-        return float(value) if math.isfinite(value) else None
-    return int(value) if isinstance(value, np.integer) else value

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import replace
 from functools import cached_property
 
 import numpy as np
@@ -11,60 +11,15 @@ from glassnet._types import Array
 from glassnet.diagnostics.explain.explanation import Check, Explanation, Step
 from glassnet.diagnostics.explain.rules import rule_steps
 from glassnet.diagnostics.explain.sample_pass import SamplePass
-from glassnet.diagnostics.explain.subject import Pass, Rows, Subject
+from glassnet.diagnostics.explain.subject import Pass, Place, Rows, Subject
 from glassnet.diagnostics.explain.words import added, counted, num, products, shown
 from glassnet.engine.minibatch import Batches
 from glassnet.nn import reference
-from glassnet.nn.network import Parameters, count_parameters
+from glassnet.nn.network import Parameters
 from glassnet.optim import penalties
 from glassnet.optim.base import Optimizer
 from glassnet.training.steppers import Solver
 from glassnet.training.steppers.rates import LearningRates
-
-
-@dataclass(frozen=True)
-class Place:
-    """A parameter: the weight from `input` to `unit` of a layer, from 1, or with None the unit's bias."""
-
-    layer: int
-    unit: int
-    input: int | None = None
-
-    @property
-    def symbol(self) -> str:
-        """W1[0, 2] or b1[2], say."""
-        if self.input is None:
-            return f"b{self.layer}[{self.unit}]"
-        return f"W{self.layer}[{self.input}, {self.unit}]"
-
-    @property
-    def words(self) -> str:
-        """What it is."""
-        if self.input is None:
-            return f"the bias of unit {self.unit} of layer {self.layer}"
-        source = "input" if self.layer == 1 else f"unit {self.input} of layer {self.layer - 1}"
-        source = f"input {self.input}" if self.layer == 1 else source
-        return f"the weight from {source} to unit {self.unit} of layer {self.layer}"
-
-    @property
-    def kind(self) -> str:
-        """ "W" or "b"."""
-        return "b" if self.input is None else "W"
-
-    @property
-    def index(self) -> tuple[int, ...]:
-        """Its index in W or b."""
-        return (self.unit,) if self.input is None else (self.input, self.unit)
-
-    def of(self, theta: Parameters) -> float:
-        """Its number among parameters, or among anything of their sizes."""
-        arrays = theta.biases if self.input is None else theta.weights
-        return float(arrays[self.layer - 1][self.index])
-
-    def position(self, sizes: tuple[int, ...]) -> int:
-        """Its place in the flat vector."""
-        numbers = Parameters(sizes, np.arange(count_parameters(sizes), dtype=float))
-        return int(self.of(numbers))
 
 
 class ParameterNumbers:
@@ -91,8 +46,8 @@ class ParameterNumbers:
                 steps.append(Step(f"its part of {Z}", f"{source} {place.symbol}", text, H * value))
             steps.append(at.pre_activation(place.layer, place.unit))
             if self.subject.targeted:
-                steps.append(at.share(place.layer, place.unit, place.input))
-                checks = (at.share_check(place.layer, place.unit, place.input),)
+                steps.append(at.share(place))
+                checks = (at.share_check(place),)
                 notes.append('what="gradient" explains the sum over all rows.')
         elif self.subject.targeted:
             gradient = self.gradient(place, None)
@@ -129,7 +84,7 @@ class ParameterNumbers:
         steps, value, _ = self._gradient_steps(place, rows, numbers)
         notes = []
         if at is not None:
-            steps.append(at.share(place.layer, place.unit, place.input))
+            steps.append(at.share(place))
         if self.subject.dropout and rows.masks is None:
             notes.append(
                 'Without dropout, whose masks belong to a batch: what="update" has the gradient of the '
@@ -145,7 +100,7 @@ class ParameterNumbers:
     def _gradient_check(self, place: Place, rows: Rows, numbers: Pass, value: float) -> Check:
         with np.errstate(over="ignore", invalid="ignore", under="ignore"):
             differences = self.subject.differences(rows, numbers, penalized=True)
-            judgement = differences.judge(place.layer - 1, place.kind, place.index, value, hasty=True)
+            judgement = differences.judge(place.layer - 1, place.kind, place.at, value, hasty=True)
         return Check.of(f"dJ/d{place.symbol}", value, judgement)
 
     def _gradient_steps(self, place: Place, rows: Rows, numbers: Pass) -> tuple[list[Step], float, Array]:
@@ -256,16 +211,12 @@ class ParameterNumbers:
             return Explanation("update", symbol, title, None, notes=(_words_of_solver(rule),))
         subject = self.subject.at_end
         if subject is not self.subject:
-            other = ParameterNumbers(subject)
-            explained = other.update(place)
+            explained = ParameterNumbers(subject).update(place)
             note = (
                 f"The run holds its best parameters, of iteration {self.subject.iteration:,}; training "
                 f"goes on from those of iteration {self.run.iterations:,}, whose update this is."
             )
-            notes = (note, *explained.notes)
-            return Explanation(
-                "update", symbol, title, explained.value, explained.steps, explained.checks, notes
-            )
+            return replace(explained, notes=(note, *explained.notes))
         rows = subject.present
         numbers = subject.forward_and_back(rows)
         steps, value, gradient = self._gradient_steps(place, rows, numbers)

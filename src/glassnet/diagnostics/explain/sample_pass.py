@@ -13,7 +13,7 @@ from glassnet._types import Array
 from glassnet.diagnostics.central_differences import LossDifferences, judged
 from glassnet.diagnostics.explain.explanation import Check, Explanation, Step, digits
 from glassnet.diagnostics.explain.output_formulas import delta_numbers, link_numbers, loss_numbers
-from glassnet.diagnostics.explain.subject import Pass, Rows, Subject
+from glassnet.diagnostics.explain.subject import Pass, Place, Rows, Subject
 from glassnet.diagnostics.explain.words import (
     bracketed,
     branch,
@@ -113,25 +113,16 @@ class SamplePass:
             last = steps[-1]
             notes = self._pass_notes()
             return Explanation("activation", last.symbol, title, last.value, (Z, *steps), checks, notes)
-        sigma, M, symbol = (
-            self.network.hidden[layer - 1],
-            self.mask(layer, unit),
-            self._entry(f"H{layer}", unit),
-        )
-        H = float(self.numbers.Hs[layer][0, unit])
-        formula = f"sigma({Z.symbol}), {sigma.name}: sigma(z) = {sigma.formula}"
-        text = with_numbers(sigma.formula, {"z": Z.value})
+        sigma, M = self.network.hidden[layer - 1], self.mask(layer, unit)
+        symbol, H = self._entry(f"H{layer}", unit), float(self.numbers.Hs[layer][0, unit])
+        factor, text = "", with_numbers(sigma.formula, {"z": Z.value})
         notes = self._pass_notes()
         if M is not None:
-            formula = f"sigma({Z.symbol}) * {self._entry(f'M{layer}', unit)}, {sigma.name}: " + (
-                f"sigma(z) = {sigma.formula}"
-            )
-            text = f"{bracketed(text)} * {num(M)}"
+            factor, text = f" * {self._entry(f'M{layer}', unit)}", f"{bracketed(text)} * {num(M)}"
             notes = (self._mask_words(layer, M),)
-        step = Step(symbol, formula, text, H)
-        return Explanation(
-            "activation", symbol, title, H, (Z, step), (self._slope_check(layer, unit),), notes
-        )
+        formula = f"sigma({Z.symbol}){factor}, {sigma.name}: sigma(z) = {sigma.formula}"
+        steps, checks = (Z, Step(symbol, formula, text, H)), (self._slope_check(layer, unit),)
+        return Explanation("activation", symbol, title, H, steps, checks, notes)
 
     def _mask_words(self, layer: int, M: float) -> str:
         p = self.subject.run.dropout[layer - 1]
@@ -273,33 +264,32 @@ class SamplePass:
     def _delta_check(self, layer: int, unit: int) -> Check:
         """A delta is the derivative by the unit's bias, for one sample."""
         value = float(self.numbers.deltas[layer - 1][0, unit])
-        with np.errstate(over="ignore", invalid="ignore", under="ignore"):
-            judgement = self._differences.judge(layer - 1, "b", (unit,), value)
-        return Check.of(f"dJ/d{self._entry(f'Z{layer}', unit)}", value, judgement)
+        return self._check(f"dJ/d{self._entry(f'Z{layer}', unit)}", Place(layer, unit), value)
 
     # ---- One sample's share of a gradient, and all of it ------------------------------------------------
 
-    def share(self, layer: int, unit: int, place: int | None) -> Step:
-        """What the sample adds to the gradient of a weight, or of a bias."""
+    def share(self, place: Place) -> Step:
+        """What the sample adds to the gradient of a parameter."""
         self._require_targets()
-        delta = float(self.numbers.deltas[layer - 1][0, unit])
-        symbol = self._entry(f"delta{layer}", unit)
-        name = f"sample {self.sample} adds"
-        if place is None:
+        layer, name = place.layer, f"sample {self.sample} adds"
+        delta = float(self.numbers.deltas[layer - 1][0, place.unit])
+        symbol = self._entry(f"delta{layer}", place.unit)
+        if place.input is None:
             return Step(name, symbol, "", delta)
-        H = float(self.numbers.Hs[layer - 1][0, place])
-        formula = f"{self._entry(self._input(layer), place)} {symbol}"
+        H = float(self.numbers.Hs[layer - 1][0, place.input])
+        formula = f"{self._entry(self._input(layer), place.input)} {symbol}"
         return Step(name, formula, f"{num(H)} * {num(delta)}", H * delta)
 
-    def share_check(self, layer: int, unit: int, place: int | None) -> Check:
+    def share_check(self, place: Place) -> Check:
         """The same beside a central difference of the sample's loss."""
-        index: tuple[int, ...] = (unit,) if place is None else (place, unit)
-        symbol = f"{'b' if place is None else 'W'}{layer}[{', '.join(map(str, index))}]"
-        value = self.share(layer, unit, place).value
-        with np.errstate(over="ignore", invalid="ignore", under="ignore"):
-            judgement = self._differences.judge(layer - 1, symbol[0], index, value)
         own = f"xi[{self.sample}]" if self.rows.w is None else f"w[{self.sample}] xi[{self.sample}]"
-        return Check.of(f"d{own}/d{symbol}", value, judgement)
+        return self._check(f"d{own}/d{place.symbol}", place, self.share(place).value)
+
+    def _check(self, symbol: str, place: Place, value: float) -> Check:
+        """The sample's loss by a parameter, judged."""
+        with np.errstate(over="ignore", invalid="ignore", under="ignore"):
+            judgement = self._differences.judge(place.layer - 1, place.kind, place.at, value)
+        return Check.of(symbol, value, judgement)
 
     def whole(self) -> Explanation:
         """The whole way: inputs, every layer forward, the loss, every layer back."""

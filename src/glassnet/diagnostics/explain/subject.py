@@ -24,7 +24,7 @@ from glassnet.engine.predict import warn_of_other_rows
 from glassnet.errors import InputError
 from glassnet.nn import reference
 from glassnet.nn.dropout import Masks
-from glassnet.nn.network import Parameters
+from glassnet.nn.network import Parameters, count_parameters
 from glassnet.optim.penalties import NO_PENALTIES, Penalties
 from glassnet.training.state import RunState, at_end
 from glassnet.training.validation import parts_again
@@ -33,6 +33,47 @@ from glassnet.utils.memory import size_text
 
 MOST_BYTES = 256 << 20
 """Streamed rows up to which all are read into memory."""
+
+
+class Place(NamedTuple):
+    """A parameter: the weight from `input` to `unit` of a layer, from 1, or with None the unit's bias."""
+
+    layer: int
+    unit: int
+    input: int | None = None
+
+    @property
+    def kind(self) -> str:
+        """ "W" or "b"."""
+        return "b" if self.input is None else "W"
+
+    @property
+    def at(self) -> tuple[int, ...]:
+        """Its index in W or b."""
+        return (self.unit,) if self.input is None else (self.input, self.unit)
+
+    @property
+    def symbol(self) -> str:
+        """W1[0, 2] or b1[2], say."""
+        return f"{self.kind}{self.layer}{[*self.at]}"
+
+    @property
+    def words(self) -> str:
+        """What it is."""
+        if self.input is None:
+            return f"the bias of unit {self.unit} of layer {self.layer}"
+        below = "input" if self.layer == 1 else "unit"
+        source = f"{below} {self.input}{'' if self.layer == 1 else f' of layer {self.layer - 1}'}"
+        return f"the weight from {source} to unit {self.unit} of layer {self.layer}"
+
+    def of(self, theta: Parameters) -> float:
+        """Its number among parameters, or among anything of their sizes."""
+        arrays = theta.biases if self.input is None else theta.weights
+        return float(arrays[self.layer - 1][self.at])
+
+    def position(self, sizes: tuple[int, ...]) -> int:
+        """Its place in the flat vector."""
+        return int(self.of(Parameters(sizes, np.arange(count_parameters(sizes), dtype=float))))
 
 
 class Rows(NamedTuple):

@@ -29,7 +29,7 @@ function h(tag, settings = {}, ...children) {
     if (value === null || value === undefined || value === false) continue;
     if (name.startsWith("on")) node.addEventListener(name.slice(2), value);
     else if (name === "class") node.className = value;
-    else if (name in node && !name.includes("-") && name !== "list" && name !== "role") node[name] = value;
+    else if (name in node && name !== "role") node[name] = value;
     else node.setAttribute(name, value === true ? "" : value);
   }
   for (const child of children.flat()) {
@@ -44,12 +44,12 @@ const SHAPES = {
   pause: "M4 2.5h3v11H4zM9 2.5h3v11H9z",
   step: "M3 2.5v11l7-5.5zM11 2.5h2v11h-2z",
   back: "M13 2.5v11L6 8zM3 2.5h2v11H3z",
-  reset: "M8 3V.5L4.2 3.9 8 7.300V5a3.600 3.600 0 1 1-3.600 3.600H2.500A5.500 5.500 0 1 0 8 3z",
-  branch: "M4 1.500a2 2 0 0 0-.9 3.800v5.400a2 2 0 1 0 1.800 0V8.600c.5.3 1.100.4 1.700.4h2.800c.8 0 1.500-.4 1.800-1a2 2 0 1 0-1.500-1.200H6.600C5.700 6.800 5 6.200 4.900 5.300A2 2 0 0 0 4 1.500z",
-  close: "M3.500 2.400 8 6.900l4.500-4.500 1.100 1.100L9.100 8l4.500 4.500-1.100 1.100L8 9.100l-4.500 4.500-1.100-1.100L6.900 8 2.400 3.500z",
-  theme: "M8 1a7 7 0 1 0 0 14A7 7 0 0 0 8 1zm0 1.500v11a5.500 5.500 0 0 1 0-11z",
-  plus: "M7 2.500h2V7h4.500v2H9v4.500H7V9H2.500V7H7z",
-  minus: "M2.500 7h11v2h-11z",
+  reset: "M8 3V.5L4.2 3.9 8 7.3V5a3.6 3.6 0 1 1-3.6 3.6H2.5A5.5 5.5 0 1 0 8 3z",
+  branch: "M4 1.5a2 2 0 0 0-.9 3.8v5.4a2 2 0 1 0 1.8 0V8.6c.5.3 1.1.4 1.7.4h2.8c.8 0 1.5-.4 1.8-1a2 2 0 1 0-1.5-1.2H6.6C5.7 6.8 5 6.2 4.9 5.3A2 2 0 0 0 4 1.5z",
+  close: "M3.5 2.4 8 6.9l4.5-4.5 1.1 1.1L9.1 8l4.5 4.5-1.1 1.1L8 9.1l-4.5 4.5-1.1-1.1L6.9 8 2.4 3.5z",
+  theme: "M8 1a7 7 0 1 0 0 14A7 7 0 0 0 8 1zm0 1.5v11a5.5 5.5 0 0 1 0-11z",
+  plus: "M7 2.5h2V7h4.5v2H9v4.5H7V9H2.5V7H7z",
+  minus: "M2.5 7h11v2h-11z",
 };
 
 function icon(name) {
@@ -67,6 +67,20 @@ const button = (name, onclick, settings = {}, ...inside) =>
 
 let numbered = 0;
 const unique = (word) => `gl-${word}-${(numbered += 1)}`;
+
+const table = (name, heads, body, settings = {}) =>
+  h("table", { "aria-label": name, ...settings }, h("thead", {}, h("tr", {}, heads.map((head) => h("th", { scope: "col" }, head)))), body);
+
+// A button that lets a person choose a file.
+function fileButton(name, accept, open) {
+  const input = h("input", { type: "file", accept, hidden: true });
+  input.addEventListener("change", () => {
+    const [file] = input.files;
+    input.value = "";
+    if (file) open(file);
+  });
+  return [button(name, () => input.click(), { class: "is-small" }), input];
+}
 
 // ---- Colors --------------------------------------------------------------------------------------
 
@@ -98,15 +112,14 @@ class Palette {
     this.soft = rgb(dark ? "#9aa6b2" : "#58636f");
     this.line = rgb(dark ? "#2a323a" : "#e3e6ea");
     this.accent = rgb(dark ? "#56b4e9" : "#0072b2");
-    this.other = rgb(dark ? "#ff9a62" : "#d55e00");
-    const known = dark ? ON_DARK : CLASSES;
-    this.classes = known.map(rgb);
-    this.positive = rgb(dark ? "#3da5e8" : "#0072b2");
-    this.negative = rgb(dark ? "#f0803c" : "#d55e00");
+    this.classes = (dark ? ON_DARK : CLASSES).map(rgb);
+    [this.positive, this.negative] = this.classes;
     const middle = rgb(dark ? "#232a31" : "#f4f5f6");
     this.signed = ramp([this.negative, middle, this.positive]);
     this.values = ramp(VIRIDIS.map(rgb));
-    this.tint = dark ? 0.5 : 0.34;
+    // From the paper to a tint of each class, one ramp after another.
+    const tint = dark ? 0.5 : 0.34;
+    this.tints = new Uint8Array(this.classes.flatMap((color) => [...ramp([this.paper, mixed(this.paper, color, tint)])]));
   }
 
   of(number) {
@@ -178,8 +191,6 @@ function arraysOf(places, view) {
 class Canvas {
   constructor(label, settings = {}) {
     this.node = h("canvas", { role: "img", "aria-label": label, ...settings });
-    this.width = 0;
-    this.height = 0;
   }
 
   // A clean sheet in CSS pixels, sharp on any screen; null where there is no room.
@@ -208,27 +219,63 @@ class Canvas {
   }
 }
 
-// A picture of pixels, (rows, columns), as a canvas of its own; paint(i) gives three bytes.
-function pixels(rows, columns, paint, store = {}) {
-  if (!store.canvas || store.canvas.width !== columns || store.canvas.height !== rows) {
-    store.canvas = document.createElement("canvas");
-    store.canvas.width = columns;
-    store.canvas.height = rows;
-    store.pen = store.canvas.getContext("2d");
-    store.image = store.pen.createImageData(columns, rows);
+// A picture of pixels, (rows, columns), as a canvas that `stores` keeps by name; place(i) is a color's in a table.
+function pixels(stores, name, rows, columns, table, place) {
+  let store = stores.get(name);
+  if (!store || store.width !== columns || store.height !== rows) {
+    store = document.createElement("canvas");
+    store.width = columns;
+    store.height = rows;
+    stores.set(name, store);
   }
-  const { data } = store.image;
+  const pen = store.getContext("2d");
+  const image = pen.createImageData(columns, rows);
   for (let row = 0; row < rows; row += 1) {
     for (let column = 0; column < columns; column += 1) {
       // Row 0 of a map is the lowest.
       const to = 4 * ((rows - 1 - row) * columns + column);
-      paint(row * columns + column, data, to);
-      data[to + 3] = 255;
+      const from = 3 * place(row * columns + column);
+      for (let c = 0; c < 3; c += 1) image.data[to + c] = table[from + c];
+      image.data[to + 3] = 255;
     }
   }
-  store.pen.putImageData(store.image, 0, 0);
-  return store.canvas;
+  pen.putImageData(image, 0, 0);
+  return store;
 }
+
+function dot(pen, x, y, radius, fill, edge = null, width = 1) {
+  pen.beginPath();
+  pen.arc(x, y, radius, 0, 7);
+  if (fill) {
+    pen.fillStyle = fill;
+    pen.fill();
+  }
+  if (edge) {
+    pen.lineWidth = width;
+    pen.strokeStyle = edge;
+    pen.stroke();
+  }
+}
+
+function write(pen, words, x, y, color, align = "center", baseline = "middle") {
+  pen.textAlign = align;
+  pen.textBaseline = baseline;
+  pen.fillStyle = css(color);
+  pen.fillText(words, x, y);
+}
+
+// Draw within a box only.
+function within(pen, box, draw) {
+  pen.save();
+  pen.beginPath();
+  pen.rect(box.left, box.top, box.right - box.left, box.bottom - box.top);
+  pen.clip();
+  draw();
+  pen.restore();
+}
+
+// Room at the left for the numbers of an axis, of which the longest is measured.
+const roomFor = (pen, ticks) => Math.max(...ticks.map((tick) => pen.measureText(short(tick)).width)) + 12;
 
 function niceTicks(low, high, most) {
   const rough = (high - low) / Math.max(most, 1);
@@ -254,7 +301,7 @@ function logTicks(low, high, most) {
       if (value >= low * 0.999 && value <= high * 1.001) fine.push(value);
     }
   }
-  return fine.length >= 2 ? fine : niceTicks(low, high, 3);
+  return fine.length >= 2 ? fine : niceTicks(low, high, 5);
 }
 
 // From a range to pixels and back, even or by powers.
@@ -296,8 +343,12 @@ const MOST_RINGS = 120;
 class MapView {
   constructor(lab) {
     this.lab = lab;
-    this.canvas = new Canvas("What the network answers over the plane, with the samples");
-    this.store = {};
+    this.canvas = new Canvas("What the network answers over the plane, with the samples", {
+      onpointermove: (event) => this.point(event),
+      onpointerleave: () => this.leave(),
+      onclick: (event) => lab.pressMap(this.place(event), event),
+    });
+    this.stores = new Map();
     this.hint = h("span", { class: "gl-hint" });
     this.empty = h("div", { class: "gl-empty" }, "Waiting for the session …");
     const turn = () => {
@@ -314,10 +365,6 @@ class MapView {
       h("div", { class: "gl-head" }, this.title, this.across, this.up, this.hint),
       h("div", { class: "gl-fill" }, this.canvas.node, this.empty),
     );
-    const node = this.canvas.node;
-    node.addEventListener("pointermove", (event) => this.point(event));
-    node.addEventListener("pointerleave", () => this.leave());
-    node.addEventListener("click", (event) => this.lab.pressMap?.(this.place(event), event));
   }
 
   place(event) {
@@ -342,11 +389,10 @@ class MapView {
     const answer = await this.lab.link.ask("value_at", { place });
     this.asking = false;
     if (!answer || answer.error || !this.asked) return;
-    const names = this.lab.outputNames();
     const outputs = answer.layers.at(-1);
-    const inputs = this.lab.samples.inputs;
+    const { inputs } = this.lab.samples;
     const lines = answer.inputs.slice(0, 6).map((value, i) => `${inputs[i]} = ${short(value, 5)}`);
-    lines.push("", ...outputs.slice(0, 10).map((value, i) => `${names(i)} = ${full(value)}`));
+    lines.push("", ...outputs.slice(0, 10).map((value, i) => `${this.lab.outputName(i)} = ${full(value)}`));
     this.lab.tip(this.canvas.node, px, py, lines.join("\n"));
   }
 
@@ -356,7 +402,7 @@ class MapView {
   }
 
   draw() {
-    const { frame, arrays, samples, palette } = this.lab;
+    const { frame, samples } = this.lab;
     const pen = this.canvas.begin();
     if (!pen || !frame || !samples) return;
     this.empty.hidden = true;
@@ -367,70 +413,60 @@ class MapView {
     this.hint.title = "Filled points are trained on, hollow ones held out; a ring marks a wrong one.";
     this.across.hidden = this.up.hidden = samples.inputs.length <= 2;
     const flat = samples.span.length === 1;
-    const box = { left: 40, top: 6, right: this.canvas.width - 12, bottom: this.canvas.height - 34 };
-    const [wide, high] = [box.right - box.left, box.bottom - box.top];
-    if (wide < 40 || high < 40) return;
+    const [low, high] = flat ? this.heights() : samples.span[1];
+    const ticks = niceTicks(low, high, 5);
+    const box = { left: roomFor(pen, ticks) + 16, top: 6, right: this.canvas.width - 12, bottom: this.canvas.height - 34 };
+    const [wide, tall] = [box.right - box.left, box.bottom - box.top];
+    if (wide < 40 || tall < 40) return;
     if (!flat) {
       // Equal units where both axes are alike.
-      const ratio = (samples.span[0][1] - samples.span[0][0]) / (samples.span[1][1] - samples.span[1][0]);
+      const ratio = (samples.span[0][1] - samples.span[0][0]) / (high - low);
       if (ratio > 0.5 && ratio < 2) {
-        const size = Math.min(wide, high);
+        const size = Math.min(wide, tall);
         box.left += (wide - size) / 2;
         box.right = box.left + size;
         box.bottom = box.top + size;
       }
     }
     this.x = scaleOf(...samples.span[0], box.left, box.right);
-    if (flat) this.drawLine(pen, box);
-    else this.drawPlane(pen, box);
-    this.drawAxes(pen, box, palette);
+    this.y = scaleOf(low, high, box.bottom, box.top);
+    within(pen, box, () => {
+      if (flat) this.drawLine(pen);
+      else this.drawPlane(pen, box);
+    });
+    this.drawAxes(pen, box, ticks);
+  }
+
+  // From the lowest to the highest target, or probability, of a picture with one input.
+  heights() {
+    const { samples, isClass } = this.lab;
+    if (isClass) return [-0.08, 1.08];
+    const [low, high] = samples.range;
+    const margin = 0.12 * (high - low || 1);
+    return [low - margin, high + margin];
   }
 
   drawPlane(pen, box) {
-    const { arrays, samples, palette } = this.lab;
-    this.y = scaleOf(...samples.span[1], box.bottom, box.top);
+    const { arrays, palette } = this.lab;
     const { fresh } = this.lab.panels[0];
     if (fresh) {
       // A new drawing: nothing has been learned of it yet.
       this.hint.textContent = "Draw points of two classes";
-      pen.fillStyle = css(palette.paper);
-      pen.fillRect(box.left, box.top, box.right - box.left, box.bottom - box.top);
-      for (const [x, y, number] of fresh) {
-        pen.beginPath();
-        pen.arc(this.x(x), this.y(y), 4, 0, 7);
-        pen.fillStyle = css(palette.of(number));
-        pen.fill();
-      }
+      for (const [x, y, number] of fresh) dot(pen, this.x(x), this.y(y), 4, css(palette.of(number)));
       return;
     }
     const [rows, columns] = (arrays.leader ?? arrays.field).shape;
-    let image;
-    if (arrays.leader) {
-      const [leader, sure] = [arrays.leader.data, arrays.sure.data];
-      const strength = palette.tint / 255;
-      image = pixels(rows, columns, (i, data, to) => {
-        const color = palette.of(leader[i]);
-        const share = strength * sure[i];
-        for (let c = 0; c < 3; c += 1) data[to + c] = palette.paper[c] + (color[c] - palette.paper[c]) * share;
-      }, this.store);
-    } else {
-      const { data: field } = arrays.field;
-      image = pixels(rows, columns, (i, data, to) => {
-        for (let c = 0; c < 3; c += 1) data[to + c] = palette.values[3 * field[i] + c];
-      }, this.store);
-    }
-    pen.imageSmoothingEnabled = true;
+    const field = arrays.field?.data;
+    const [leader, sure] = [arrays.leader?.data, arrays.sure?.data];
+    const image = field
+      ? pixels(this.stores, "", rows, columns, palette.values, (i) => field[i])
+      : pixels(this.stores, "", rows, columns, palette.tints, (i) => 256 * (leader[i] % palette.classes.length) + sure[i]);
     pen.imageSmoothingQuality = "high";
-    pen.save();
-    pen.beginPath();
-    pen.rect(box.left, box.top, box.right - box.left, box.bottom - box.top);
-    pen.clip();
     // Grid points lie on the edges: half a pixel of the image lies outside.
     const [dx, dy] = [(box.right - box.left) / (columns - 1), (box.bottom - box.top) / (rows - 1)];
     pen.drawImage(image, box.left - dx / 2, box.top - dy / 2, dx * columns, dy * rows);
-    if (arrays.leader) this.drawBorders(pen, box, rows, columns, dx, dy);
+    if (leader) this.drawBorders(pen, box, rows, columns, dx, dy);
     this.drawSamples(pen);
-    pen.restore();
   }
 
   drawBorders(pen, box, rows, columns, dx, dy) {
@@ -453,106 +489,56 @@ class MapView {
   }
 
   drawSamples(pen) {
-    const { arrays, samples, palette, setup } = this.lab;
+    const { arrays, samples, palette } = this.lab;
     const size = Math.max(1.4, Math.min(4.2, (0.11 * (this.x(samples.span[0][1]) - this.x(samples.span[0][0]))) / Math.sqrt(samples.points.length)));
-    const isClass = setup && setup.data.classes.length > 0;
-    const [low, high] = [Math.min(...samples.targets), Math.max(...samples.targets)];
     let wrong = arrays.wrong?.data;
     if (wrong && wrong.reduce((sum, one) => sum + one, 0) > MOST_RINGS) wrong = null;
     samples.points.forEach(([x, y], i) => {
-      const value = samples.targets[i];
-      const color = isClass
-        ? palette.of(value)
-        : [0, 1, 2].map((c) => palette.values[3 * Math.round((255 * (value - low)) / (high - low || 1)) + c]);
-      pen.beginPath();
-      pen.arc(this.x(x), this.y(y), size, 0, 7);
-      if (samples.held_out[i]) {
-        pen.fillStyle = css(palette.paper);
-        pen.fill();
-        pen.lineWidth = Math.min(1.6, size * 0.7);
-        pen.strokeStyle = css(color);
-        pen.stroke();
-      } else {
-        pen.fillStyle = css(color);
-        pen.fill();
-        pen.lineWidth = size > 2 ? 0.8 : 0.4;
-        pen.strokeStyle = css(palette.paper, 0.9);
-        pen.stroke();
-      }
-      if (wrong && wrong[i]) {
-        pen.beginPath();
-        pen.arc(this.x(x), this.y(y), size + 2, 0, 7);
-        pen.lineWidth = 1;
-        pen.strokeStyle = css(palette.ink, 0.9);
-        pen.stroke();
-      }
+      const place = [this.x(x), this.y(y)];
+      const color = css(this.lab.colorOf(i));
+      if (samples.held_out[i]) dot(pen, ...place, size, css(palette.paper), color, Math.min(1.6, size * 0.7));
+      else dot(pen, ...place, size, color, css(palette.paper, 0.9), size > 2 ? 0.8 : 0.4);
+      if (wrong && wrong[i]) dot(pen, ...place, size + 2, null, css(palette.ink, 0.9));
     });
   }
 
-  drawLine(pen, box) {
-    const { arrays, samples, palette, setup } = this.lab;
+  drawLine(pen) {
+    const { arrays, samples, palette, setup, isClass } = this.lab;
     const { data, shape } = arrays.line;
     const [rows, columns] = shape;
-    const isClass = setup && setup.data.classes.length > 0;
-    let [low, high] = isClass ? [-0.08, 1.08] : [Infinity, -Infinity];
-    if (!isClass) {
-      for (const value of samples.targets) [low, high] = [Math.min(low, value), Math.max(high, value)];
-      const margin = 0.12 * (high - low || 1);
-      [low, high] = [low - margin, high + margin];
-    }
-    this.y = scaleOf(low, high, box.bottom, box.top);
-    pen.save();
-    pen.beginPath();
-    pen.rect(box.left, box.top, box.right - box.left, box.bottom - box.top);
-    pen.clip();
-    const n = Math.max(setup.data.classes.length - 1, 1);
+    const most = isClass ? Math.max(setup.data.classes.length - 1, 1) : 1;
     samples.points.forEach(([x], i) => {
-      const value = isClass ? samples.targets[i] / n : samples.targets[i];
-      pen.beginPath();
-      pen.arc(this.x(x), this.y(value), 2.6, 0, 7);
-      pen.fillStyle = css(isClass ? palette.of(samples.targets[i]) : palette.soft, samples.held_out[i] ? 0.35 : 0.8);
-      pen.fill();
+      const color = isClass ? this.lab.colorOf(i) : palette.soft;
+      dot(pen, this.x(x), this.y(samples.targets[i] / most), 2.6, css(color, samples.held_out[i] ? 0.35 : 0.8));
     });
     for (let row = 1; row < rows; row += 1) {
       pen.beginPath();
       for (let i = 0; i < columns; i += 1) pen.lineTo(this.x(data[i]), this.y(data[row * columns + i]));
       pen.lineWidth = 2.2;
-      pen.strokeStyle = css(isClass ? palette.of(row - 1) : palette.other);
+      pen.strokeStyle = css(isClass ? palette.of(row - rows + setup.data.classes.length) : palette.negative);
       pen.stroke();
     }
-    pen.restore();
   }
 
-  drawAxes(pen, box, palette) {
-    const { samples } = this.lab;
+  drawAxes(pen, box, ticks) {
+    const { samples, palette, setup, isClass } = this.lab;
     pen.strokeStyle = css(palette.soft, 0.6);
     pen.lineWidth = 1;
     pen.strokeRect(box.left + 0.5, box.top + 0.5, box.right - box.left - 1, box.bottom - box.top - 1);
-    pen.fillStyle = css(palette.soft);
-    pen.textAlign = "center";
-    pen.textBaseline = "top";
     for (const tick of niceTicks(...samples.span[0], 5)) {
+      write(pen, short(tick), this.x(tick), box.bottom + 5, palette.soft, "center", "top");
       pen.fillRect(this.x(tick) - 0.5, box.bottom, 1, 3);
-      pen.fillText(short(tick), this.x(tick), box.bottom + 5);
     }
-    pen.fillStyle = css(palette.ink);
-    pen.fillText(cut(samples.labels[0], 40), (box.left + box.right) / 2, box.bottom + 19);
-    pen.fillStyle = css(palette.soft);
-    pen.textAlign = "right";
-    pen.textBaseline = "middle";
-    for (const tick of niceTicks(this.y.back(box.bottom), this.y.back(box.top), 5)) {
+    write(pen, cut(samples.labels[0], 40), (box.left + box.right) / 2, box.bottom + 19, palette.ink, "center", "top");
+    for (const tick of ticks) {
+      write(pen, short(tick), box.left - 6, this.y(tick), palette.soft, "right");
       pen.fillRect(box.left - 3, this.y(tick) - 0.5, 3, 1);
-      pen.fillText(short(tick), box.left - 6, this.y(tick));
     }
-    if (samples.labels[1]) {
-      pen.save();
-      pen.translate(box.left - 34, (box.top + box.bottom) / 2);
-      pen.rotate(-Math.PI / 2);
-      pen.textAlign = "center";
-      pen.fillStyle = css(palette.ink);
-      pen.fillText(cut(samples.labels[1], 40), 0, 0);
-      pen.restore();
-    }
+    pen.save();
+    pen.translate(box.left - roomFor(pen, ticks) - 6, (box.top + box.bottom) / 2);
+    pen.rotate(-Math.PI / 2);
+    write(pen, cut(samples.labels[1] ?? (isClass ? "probability" : setup.data.target), 40), 0, 0, palette.ink);
+    pen.restore();
   }
 }
 
@@ -563,7 +549,15 @@ const cut = (text, longest) => (text.length > longest ? `${text.slice(0, longest
 class LossView {
   constructor(lab) {
     this.lab = lab;
-    this.canvas = new Canvas("The loss over the iterations");
+    this.canvas = new Canvas("The loss over the iterations", {
+      onpointermove: (event) => this.point(event),
+      onpointerleave: () => lab.tip(null),
+      onclick: (event) => {
+        const k = this.iteration(event);
+        if (k !== null) lab.seek(k);
+      },
+    });
+    this.hint = h("span", { class: "gl-hint" });
     this.logX = false;
     this.logY = true;
     const flip = (name, words) =>
@@ -575,18 +569,9 @@ class LossView {
     this.node = h(
       "figure",
       { class: "gl-panel gl-loss" },
-      h("div", { class: "gl-head" }, h("h2", {}, "Loss"), h("span", { class: "gl-hint" }), flip("logX", "log x"), flip("logY", "log y")),
+      h("div", { class: "gl-head" }, h("h2", {}, "Loss"), this.hint, flip("logX", "log x"), flip("logY", "log y")),
       h("div", { class: "gl-fill" }, this.canvas.node),
     );
-    const node = this.canvas.node;
-    node.addEventListener("pointermove", (event) => this.point(event));
-    node.addEventListener("pointerleave", () => {
-      this.lab.tip(null);
-    });
-    node.addEventListener("click", (event) => {
-      const k = this.iteration(event);
-      if (k !== null) this.lab.seek(k);
-    });
   }
 
   iteration(event) {
@@ -601,37 +586,35 @@ class LossView {
     const k = this.iteration(event);
     if (k === null) return;
     const lines = [];
-    for (const curve of this.curves) {
-      const { data, columns } = curve;
+    for (const { data, columns, words } of this.curves) {
       let i = 0;
       while (i + 1 < columns && data[i + 1] <= k) i += 1;
       const [least, most] = [data[columns + i], data[2 * columns + i]];
       const end = i + 1 < columns ? data[i + 1] - 1 : data[i];
       const where = end > data[i] ? `iterations ${count(data[i])} to ${count(end)}` : `iteration ${count(data[i])}`;
       if (!lines.length) lines.push(where);
-      lines.push(`${curve.words}: ${least === most ? full(least) : `${short(least, 6)} to ${short(most, 6)}`}`);
+      lines.push(`${words}: ${least === most ? full(least) : `${short(least, 6)} to ${short(most, 6)}`}`);
     }
     const [px, py] = this.canvas.at(event);
     this.lab.tip(this.canvas.node, px, py, lines.join("\n"));
   }
 
   draw() {
-    const { frame, arrays, palette } = this.lab;
+    const { frame, arrays, palette, setup } = this.lab;
     const pen = this.canvas.begin();
-    if (!pen || !frame) return;
-    const suffix = this.logX ? "_log" : "";
+    if (!pen || !frame || !setup) return;
+    this.hint.textContent = `${setup.network.loss.replaceAll("_", " ")} by iteration`;
     const take = (name, words, color, dashes) => {
-      const array = arrays[name + suffix];
+      const array = arrays[name + (this.logX ? "_log" : "")];
       return array && array.shape[1] ? { data: array.data, columns: array.shape[1], words, color, dashes } : null;
     };
     this.curves = [
       take("other_losses", "other branch", palette.soft, [2, 3]),
       take("losses", "training", palette.accent, []),
-      take("held_out", "held out", palette.other, [6, 3]),
+      take("held_out", "held out", palette.negative, [6, 3]),
     ].filter(Boolean);
-    const curves = this.curves.filter((curve) => curve.words !== "other branch" || curve.columns);
     let [low, high, first, last] = [Infinity, -Infinity, Infinity, 1];
-    for (const { data, columns } of curves) {
+    for (const { data, columns } of this.curves) {
       first = Math.min(first, data[0]);
       last = Math.max(last, data[columns - 1]);
       for (let i = columns; i < 3 * columns; i += 1) {
@@ -640,82 +623,71 @@ class LossView {
     }
     if (!Number.isFinite(low)) return;
     const logY = this.logY && low > 0;
-    if (logY) [low, high] = low === high ? [low / 2, high * 2] : [low / (high / low) ** 0.06, high * (high / low) ** 0.06];
-    else [low, high] = [low - 0.06 * (high - low || 1), high + 0.06 * (high - low || 1)];
-    const box = { left: 48, top: 8, right: this.canvas.width - 12, bottom: this.canvas.height - 22 };
+    const margin = logY ? Math.max((high / low) ** 0.06, 1.01) : 0.06 * (high - low) || 0.01 * Math.abs(high) || 1;
+    [low, high] = logY ? [low / margin, high * margin] : [low - margin, high + margin];
+    const ticks = logY ? logTicks(low, high, 5) : niceTicks(low, high, 4);
+    const box = { left: roomFor(pen, ticks), top: 8, right: this.canvas.width - 12, bottom: this.canvas.height - 22 };
     this.box = box;
-    [this.first, this.last] = [Math.min(first, frame.iteration), frame.last ?? frame.iteration];
+    [this.first, this.last] = [Math.min(first, frame.iteration), frame.last];
     const shift = this.logX ? 1 : 0;
-    const x = scaleOf(first + shift, Math.max(last, first + 1) + shift, box.left, box.right, this.logX);
+    this.x = scaleOf(first + shift, Math.max(last, first + 1) + shift, box.left, box.right, this.logX);
+    const x = (k) => this.x(k + shift);
     const y = scaleOf(low, high, box.bottom, box.top, logY);
-    this.x = x;
-    pen.lineWidth = 1;
-    pen.textBaseline = "middle";
-    pen.textAlign = "right";
-    for (const tick of logY ? logTicks(low, high, 5) : niceTicks(low, high, 4)) {
+    for (const tick of ticks) {
+      write(pen, short(tick), box.left - 6, y(tick), palette.soft, "right");
       pen.fillStyle = css(palette.line);
       pen.fillRect(box.left, Math.round(y(tick)), box.right - box.left, 1);
-      pen.fillStyle = css(palette.soft);
-      pen.fillText(short(tick), box.left - 6, y(tick));
     }
-    pen.textBaseline = "top";
-    pen.textAlign = "center";
     const across = this.logX ? logTicks(first + 1, last + 1, 6).map((tick) => tick - 1) : niceTicks(first, last, 5);
     for (const tick of across) {
       if (tick !== Math.round(tick)) continue;
-      const at = Math.min(x(tick + shift), box.right - 8);
+      write(pen, count(tick), Math.min(x(tick), box.right - 8), box.bottom + 5, palette.soft, "center", "top");
       pen.fillStyle = css(palette.line);
-      pen.fillRect(Math.round(x(tick + shift)), box.top, 1, box.bottom - box.top);
-      pen.fillStyle = css(palette.soft);
-      pen.fillText(count(tick), at, box.bottom + 5);
+      pen.fillRect(Math.round(x(tick)), box.top, 1, box.bottom - box.top);
     }
-    for (const { data, columns, color, dashes } of curves) this.drawCurve(pen, data, columns, color, dashes, x, y, shift, box);
-    if (frame.iteration !== (frame.last ?? frame.iteration)) {
+    const sheet = { left: box.left - 4, top: box.top - 2, right: box.right + 4, bottom: box.bottom + 2 };
+    within(pen, sheet, () => this.curves.forEach((curve) => this.drawCurve(pen, curve, x, y)));
+    if (frame.iteration !== frame.last) {
       pen.fillStyle = css(palette.ink, 0.7);
-      pen.fillRect(Math.round(x(frame.iteration + shift)), box.top, 1, box.bottom - box.top);
+      pen.fillRect(Math.round(x(frame.iteration)), box.top, 1, box.bottom - box.top);
     }
-    this.drawLegend(pen, curves, box, palette);
+    this.drawLegend(pen, box);
   }
 
-  drawCurve(pen, data, columns, color, dashes, x, y, shift, box) {
-    pen.save();
-    pen.beginPath();
-    pen.rect(box.left - 1, box.top - 2, box.right - box.left + 3, box.bottom - box.top + 4);
-    pen.clip();
+  drawCurve(pen, { data, columns, color, dashes }, x, y) {
     // Where a column holds many iterations, from its least to its greatest loss.
     pen.fillStyle = css(color, 0.22);
     for (let i = 0; i < columns; i += 1) {
       const [least, most] = [data[columns + i], data[2 * columns + i]];
       if (most > least) {
-        const left = x(data[i] + shift);
-        const right = i + 1 < columns ? x(data[i + 1] + shift) : left + 1;
+        const left = x(data[i]);
+        const right = i + 1 < columns ? x(data[i + 1]) : left + 1;
         pen.fillRect(left, y(most), Math.max(right - left, 1), Math.max(y(least) - y(most), 0));
       }
     }
+    if (columns === 1) dot(pen, x(data[0]), y(data[1]), 3, css(color));
     pen.beginPath();
     for (let i = 0; i < columns; i += 1) {
       const middle = (data[columns + i] + data[2 * columns + i]) / 2;
-      if (Number.isFinite(middle)) pen.lineTo(x(data[i] + shift), y(middle));
+      if (Number.isFinite(middle)) pen.lineTo(x(data[i]), y(middle));
     }
     pen.lineWidth = 1.8;
     pen.lineJoin = "round";
     pen.setLineDash(dashes);
     pen.strokeStyle = css(color);
     pen.stroke();
-    pen.restore();
+    pen.setLineDash([]);
   }
 
-  drawLegend(pen, curves, box, palette) {
-    if (curves.length < 2) return;
-    pen.textAlign = "right";
-    pen.textBaseline = "middle";
+  drawLegend(pen, box) {
+    if (this.curves.length < 2) return;
+    const { palette } = this.lab;
     let right = box.right - 4;
-    for (const { words, color, dashes } of [...curves].reverse()) {
-      const width = pen.measureText(words).width;
+    for (const { words, color, dashes } of [...this.curves].reverse()) {
+      const { width } = pen.measureText(words);
       pen.fillStyle = css(palette.paper, 0.8);
       pen.fillRect(right - width - 26, box.top, width + 28, 15);
-      pen.fillStyle = css(palette.ink);
-      pen.fillText(words, right, box.top + 8);
+      write(pen, words, right, box.top + 8, palette.ink, "right");
       pen.beginPath();
       pen.setLineDash(dashes);
       pen.moveTo(right - width - 22, box.top + 8);
@@ -745,10 +717,27 @@ function placesOf(sizes) {
   return layers;
 }
 
+// Where a weight or a bias lies in it.
+function indexOf(sizes, { kind, layer, unit, from }) {
+  const { weights, biases, outputs } = placesOf(sizes)[layer - 1];
+  return kind === "weight" ? weights + from * outputs + unit : biases + unit;
+}
+
 class NetworkView {
   constructor(lab) {
     this.lab = lab;
-    this.canvas = new Canvas("The network: a map of what each unit answers, and its weights");
+    this.canvas = new Canvas("The network: a map of what each unit answers, and its weights", {
+      onpointermove: (event) => this.point(event),
+      onpointerleave: () => {
+        this.over = null;
+        lab.tip(null);
+        this.draw();
+      },
+      onclick: (event) => {
+        const what = this.find(...this.canvas.at(event));
+        if (what) lab.choose(what);
+      },
+    });
     this.stores = new Map();
     this.shows = "weights";
     this.hint = h("span", { class: "gl-hint" });
@@ -765,25 +754,14 @@ class NetworkView {
       h("div", { class: "gl-head" }, h("h2", {}, "Network"), this.hint, h("span", { class: "gl-joined", role: "group", "aria-label": "Edges show" }, this.choices)),
       h("div", { class: "gl-fill" }, this.canvas.node),
     );
-    const node = this.canvas.node;
-    node.addEventListener("pointermove", (event) => this.point(event));
-    node.addEventListener("pointerleave", () => {
-      this.over = null;
-      this.lab.tip(null);
-      this.draw();
-    });
-    node.addEventListener("click", (event) => {
-      const found = this.find(...this.canvas.at(event));
-      if (found) this.lab.choose(found);
-    });
   }
 
   // The places of all units that fit: { layer, unit, x, y, size }; others of a layer are counted.
   arrange(width, height) {
     const { sizes } = this.lab.setup.network;
     const names = [...(this.lab.samples?.inputs ?? []), ...this.lab.setup.data.classes, this.lab.setup.data.target];
-    const longest = Math.min(15, Math.max(...names.map((name) => name.length)));
-    const [top, bottom, side] = [26, 22, Math.max(40, 18 + 6.4 * longest)];
+    this.longest = Math.min(18, Math.floor(width / 30), Math.max(...names.map((name) => name.length)));
+    const [top, bottom, side] = [26, 22, Math.max(40, 18 + 6.4 * this.longest)];
     const most = Math.max(2, Math.floor((height - top - bottom) / 20));
     const shown = sizes.map((n) => (n > most ? most - 1 : n));
     const tallest = Math.max(...shown.map((n, l) => (n < sizes[l] ? n + 1 : n)));
@@ -808,55 +786,38 @@ class NetworkView {
     const { frame, arrays, setup, palette } = this.lab;
     const pen = this.canvas.begin();
     if (!pen || !frame || !setup) return;
-    const { sizes, hidden, output } = setup.network;
+    const { sizes, hidden, output, parameters } = setup.network;
     this.arrange(this.canvas.width, this.canvas.height);
     this.layers = placesOf(sizes);
     const values = (this.shows === "gradients" ? arrays.gradient : arrays.parameters)?.data;
-    this.hint.textContent = `${count(setup.network.parameters)} parameters`;
+    this.hint.textContent = `${count(parameters)} parameters`;
     if (values) this.drawEdges(pen, values, palette);
     this.units.flat().forEach((unit) => this.drawUnit(pen, unit, arrays, palette));
-    pen.textAlign = "center";
-    pen.textBaseline = "middle";
-    pen.fillStyle = css(palette.soft);
-    for (const more of this.rest) if (more) pen.fillText(`+${count(more.more)}`, more.x, more.y);
-    pen.textBaseline = "top";
-    const names = ["input", ...hidden, output];
-    names.forEach((name, l) => pen.fillText(name, this.columns[l], 6));
+    for (const more of this.rest) if (more) write(pen, `+${count(more.more)}`, more.x, more.y, palette.soft);
+    ["input", ...hidden, output].forEach((name, l) => write(pen, name, this.columns[l], 6, palette.soft, "center", "top"));
     this.drawNames(pen, palette);
     this.drawKey(pen, palette);
   }
 
   drawKey(pen, palette) {
-    pen.textAlign = "left";
-    pen.textBaseline = "middle";
     const y = this.canvas.height - 11;
     let x = 12;
     for (const [words, color] of [["positive", palette.positive], ["negative", palette.negative]]) {
       pen.fillStyle = css(color);
       pen.fillRect(x, y - 2, 14, 4);
-      pen.fillStyle = css(palette.soft);
-      pen.fillText(words, x + 19, y);
+      write(pen, words, x + 19, y, palette.soft, "left");
       x += 34 + pen.measureText(words).width;
     }
     if (this.size > 22) {
-      pen.beginPath();
-      pen.arc(x + 4, y, 3.5, 0, 7);
-      pen.fillStyle = css(palette.positive);
-      pen.fill();
-      pen.fillStyle = css(palette.soft);
-      pen.fillText("bias", x + 13, y);
+      dot(pen, x + 4, y, 3.5, css(palette.positive));
+      write(pen, "bias", x + 13, y, palette.soft, "left");
     }
   }
 
   drawNames(pen, palette) {
-    const { samples } = this.lab;
-    const names = this.lab.outputNames();
-    pen.textBaseline = "middle";
-    pen.fillStyle = css(palette.ink);
-    pen.textAlign = "right";
-    for (const { unit, x, y, size } of this.units[0]) pen.fillText(cut(samples?.inputs[unit] ?? `x${below(unit + 1)}`, 15), x - size / 2 - 6, y);
-    pen.textAlign = "left";
-    for (const { unit, x, y, size } of this.units.at(-1)) pen.fillText(cut(names(unit, true), 15), x + size / 2 + 6, y);
+    const name = (words, x, y, align) => write(pen, cut(words, this.longest), x, y, palette.ink, align);
+    for (const { unit, x, y, size } of this.units[0]) name(this.lab.samples?.inputs[unit] ?? `x${below(unit + 1)}`, x - size / 2 - 6, y, "right");
+    for (const { unit, x, y, size } of this.units.at(-1)) name(this.lab.outputName(unit, true), x + size / 2 + 6, y, "left");
   }
 
   drawEdges(pen, values, palette) {
@@ -900,14 +861,10 @@ class NetworkView {
       const box = { left: (left + right - wide) / 2, top: 28 + (high - tall) / 2, wide, tall, layer: l + 1, inputs, outputs };
       let most = 0;
       for (let i = 0; i < inputs * outputs; i += 1) most = Math.max(most, Math.abs(values[weights + i]));
-      const name = `matrix ${l}`;
-      if (!this.stores.has(name)) this.stores.set(name, {});
-      const image = pixels(inputs, outputs, (i, data, to) => {
+      const image = pixels(this.stores, `matrix ${l}`, inputs, outputs, palette.signed, (i) => {
         const [row, column] = [inputs - 1 - Math.floor(i / outputs), i % outputs];
-        const value = most > 0 ? values[weights + row * outputs + column] / most : 0;
-        const at = 3 * Math.round(127.5 + 127.5 * value);
-        for (let c = 0; c < 3; c += 1) data[to + c] = palette.signed[at + c];
-      }, this.stores.get(name));
+        return Math.round(127.5 + 127.5 * (most > 0 ? values[weights + row * outputs + column] / most : 0));
+      });
       pen.imageSmoothingEnabled = false;
       pen.drawImage(image, box.left, box.top, wide, tall);
       pen.imageSmoothingEnabled = true;
@@ -928,7 +885,6 @@ class NetworkView {
 
   drawUnit(pen, place, arrays, palette) {
     const { layer, unit, x, y, size } = place;
-    const { sizes } = this.lab.setup.network;
     const left = x - size / 2;
     const top = y - size / 2;
     pen.save();
@@ -937,11 +893,8 @@ class NetworkView {
     pen.fillStyle = css(palette.paper);
     pen.fill();
     pen.clip();
-    const image = layer === 0 ? this.inputMap(unit, palette) : this.unitMap(layer, unit, sizes, arrays, palette);
-    if (image) {
-      pen.imageSmoothingEnabled = true;
-      pen.drawImage(image, left, top, size, size);
-    }
+    const image = layer === 0 ? this.inputMap(unit, palette) : this.unitMap(layer, unit, arrays, palette);
+    if (image) pen.drawImage(image, left, top, size, size);
     pen.restore();
     const chosen = this.lab.chosen;
     const lit = this.over === key({ kind: "unit", layer, unit }) || (chosen && chosen.kind !== "weight" && chosen.layer === layer && chosen.unit === unit);
@@ -952,46 +905,31 @@ class NetworkView {
     pen.stroke();
     const bias = layer > 0 && arrays.parameters ? arrays.parameters.data[this.layers[layer - 1].biases + unit] : null;
     if (bias !== null && size > 22) {
-      pen.beginPath();
-      pen.arc(left, top + size, 2 + Math.min(3, Math.sqrt(Math.abs(bias))), 0, 7);
-      pen.fillStyle = css(palette.sign(bias));
-      pen.fill();
-      pen.lineWidth = 1;
-      pen.strokeStyle = css(palette.paper);
-      pen.stroke();
+      dot(pen, left, top + size, 2 + Math.min(3, Math.sqrt(Math.abs(bias))), css(palette.sign(bias)), css(palette.paper));
     }
   }
 
   inputMap(unit, palette) {
-    const { samples, setup } = this.lab;
+    const { samples } = this.lab;
     if (!samples) return null;
     // How the input grows over the plane of the picture.
     const [across, up = 0] = samples.directions.map((direction) => direction[unit]);
     const most = Math.max(...samples.directions.flat().map(Math.abs)) * (up && across ? 1.4 : 1);
     const n = 16;
-    const name = `input ${unit} ${palette.dark}`;
-    if (!this.stores.has(name)) this.stores.set(name, {});
-    return pixels(n, n, (i, data, to) => {
+    return pixels(this.stores, `input ${unit}`, n, n, palette.signed, (i) => {
       const [x, y] = [(2 * (i % n)) / (n - 1) - 1, (2 * Math.floor(i / n)) / (n - 1) - 1];
-      const value = Math.round(127.5 + 127.5 * Math.max(-1, Math.min(1, (across * x + up * y) / most)));
-      for (let c = 0; c < 3; c += 1) data[to + c] = palette.signed[3 * value + c];
-    }, this.stores.get(name));
+      return Math.round(127.5 + 127.5 * Math.max(-1, Math.min(1, (across * x + up * y) / most)));
+    });
   }
 
-  unitMap(layer, unit, sizes, arrays, palette) {
+  unitMap(layer, unit, arrays, palette) {
     const maps = arrays.units;
     const counts = this.lab.frame.map.units;
     if (!maps || unit >= counts[layer - 1]) return null;
     const place = counts.slice(0, layer - 1).reduce((a, b) => a + b, 0) + unit;
-    if (place >= maps.shape[0]) return null;
     const [, rows, columns] = maps.shape;
     const start = place * rows * columns;
-    const name = `unit ${place}`;
-    if (!this.stores.has(name)) this.stores.set(name, {});
-    return pixels(rows, columns, (i, data, to) => {
-      const value = maps.data[start + i];
-      for (let c = 0; c < 3; c += 1) data[to + c] = palette.signed[3 * value + c];
-    }, this.stores.get(name));
+    return pixels(this.stores, `unit ${place}`, rows, columns, palette.signed, (i) => maps.data[start + i]);
   }
 
   find(px, py) {
@@ -1045,12 +983,7 @@ class NumbersView {
     this.node = h(
       "div",
       {},
-      h(
-        "table",
-        { "aria-label": "All numbers" },
-        h("thead", {}, h("tr", {}, ["Parameter", "Value", "Gradient"].map((name) => h("th", { scope: "col" }, name)))),
-        this.body,
-      ),
+      table("All numbers", ["Parameter", "Value", "Gradient"], this.body),
       h("div", { class: "gl-pad" }, this.more),
     );
   }
@@ -1074,10 +1007,8 @@ class NumbersView {
   }
 
   row(index, what) {
-    const name = nameOf(what);
-    const [value, gradient] = [h("td"), h("td")];
-value.addEventListener("dblclick", () => this.lab.choose(what, true));
-    const node = h("tr", {}, h("th", { scope: "row" }, button(name, () => this.lab.choose(what))), value, gradient);
+    const [value, gradient] = [h("td", { ondblclick: () => this.lab.choose(what, true) }), h("td")];
+    const node = h("tr", {}, h("th", { scope: "row" }, button(nameOf(what), () => this.lab.choose(what))), value, gradient);
     this.rows.push({ index, what, node, value, gradient });
   }
 
@@ -1111,7 +1042,7 @@ function numberField(name, ask, settings = {}) {
   const input = h("input", { type: "number", "aria-label": name, step: "any", ...settings });
   input.addEventListener("change", async () => {
     const answer = await ask(input.value === "" ? null : input.valueAsNumber);
-    input.toggleAttribute("aria-invalid", false);
+    input.removeAttribute("aria-invalid");
     if (answer?.error) {
       input.setAttribute("aria-invalid", "true");
       setTimeout(() => {
@@ -1122,12 +1053,12 @@ function numberField(name, ask, settings = {}) {
   });
   input.show = (value) => {
     input.dataset.value = value ?? "";
-    if (document.activeElement !== input && !input.hasAttribute("aria-invalid")) input.value = value ?? "";
+    if (!input.matches(":focus, [aria-invalid]")) input.value = value ?? "";
   };
   return input;
 }
 
-function select(name, ask, groups = []) {
+function select(name, ask, options = []) {
   const node = h("select", { "aria-label": name, onchange: () => ask(node.value) });
   node.fill = (options) => {
     const key = JSON.stringify(options);
@@ -1141,10 +1072,8 @@ function select(name, ask, groups = []) {
       ),
     );
   };
-  node.show = (value) => {
-    if (document.activeElement !== node || !node.matches(":open")) node.value = value;
-  };
-  if (groups.length) node.fill(groups);
+  node.show = (value) => (node.value = value);
+  node.fill(options);
   return node;
 }
 
@@ -1164,10 +1093,9 @@ function slider(name, ask, { low, high, step, to = (v) => v, from = (v) => v, di
   return {
     node: h("div", { class: "gl-pair" }, track, box),
     track,
-    range,
     show(shown) {
       box.show(shown);
-      if (document.activeElement !== range || !range.matches(":active")) range.value = to(shown);
+      if (!range.matches(":active")) range.value = to(shown);
       range.setAttribute("aria-valuetext", short(shown, 6));
     },
   };
@@ -1187,15 +1115,10 @@ const settingName = (name) => SETTINGS[name] ?? plainName(name);
 class DataPanel {
   constructor(lab) {
     this.lab = lab;
-    this.set = select("Data set", (name) => this.choose(name));
+    this.set = select("Data set", (name) => name && lab.do("data", { name }));
     this.rows = h("div");
     this.target = select("Column to predict", (column) => lab.do("predict_column", { column }));
     this.targetRow = row("Predict", this.target);
-    this.file = h("input", { type: "file", accept: ".csv,.tsv,.txt,.data,.json,.jsonl,text/csv", hidden: true, "aria-hidden": "true", tabIndex: -1 });
-    this.file.addEventListener("change", () => {
-      if (this.file.files[0]) this.open(this.file.files[0]);
-      this.file.value = "";
-    });
     this.draw = button("Draw", () => this.turn(), { class: "is-small", "aria-pressed": "false", title: "Draw points on the map, by mouse or finger" });
     this.pens = h("div", { class: "gl-tools", role: "group", "aria-label": "What a press on the map does" });
     this.words = h("p", { class: "gl-words" });
@@ -1206,27 +1129,12 @@ class DataPanel {
       row("Set", this.set),
       this.rows,
       this.targetRow,
-      h("div", { class: "gl-tools" }, button("Open table", () => this.file.click(), { class: "is-small" }), this.draw, this.file),
+      h("div", { class: "gl-tools" }, fileButton("Open table", ".csv,.tsv,.txt,.data,.json,.jsonl,text/csv", (file) => lab.openFile(file)), this.draw),
       this.pens,
       this.words,
     );
     this.pen = null;
     this.fresh = null;
-  }
-
-  choose(name) {
-    if (name === "") return;
-    this.lab.do("data", { name });
-  }
-
-  async open(file) {
-    if (file.size > 8_000_000) {
-      this.lab.say(`${file.name} has ${(file.size / 1e6).toFixed(1)} MB; the page opens tables of up to 8 MB. Open larger ones in Python: gn.lab(gn.read_table(path), target).`);
-      return;
-    }
-    const text = await file.text();
-    if (/\.toml$/i.test(file.name)) await this.lab.do("open_lesson", { text });
-    else await this.lab.do("open_table", { name: file.name, text });
   }
 
   update() {
@@ -1318,7 +1226,7 @@ class DataPanel {
   }
 
   async press(place, nearest) {
-    if (this.pen === null || !place) return false;
+    if (this.pen === null) return false;
     if (this.fresh) {
       if (typeof this.pen === "number") this.fresh.push([...place, this.pen]);
       this.lab.draw();
@@ -1344,15 +1252,12 @@ class LayersPanel {
     this.lab = lab;
     this.rows = h("div");
     this.add = button("Add layer", () => this.send([...this.layers, { units: 4, hidden: this.layers.at(-1)?.hidden ?? "tanh" }]), { class: "is-small" });
-    this.seed = button("New start", () => lab.do("reset", { seed: Math.floor(Math.random() * 1e6) }), { class: "is-small", title: "Draw other first parameters" });
-    this.words = h("p", { class: "gl-words" });
-    this.node = h("section", { "aria-label": "Layers" }, h("h2", {}, "Layers"), this.rows, h("div", { class: "gl-tools" }, this.add, this.seed), this.words);
+    const seed = button("New start", () => lab.do("reset", { seed: Math.floor(Math.random() * 1e6) }), { class: "is-small", title: "Draw other first parameters" });
+    this.node = h("section", { "aria-label": "Layers" }, h("h2", {}, "Layers"), this.rows, h("div", { class: "gl-tools" }, this.add, seed));
   }
 
-  async send(layers) {
-    const answer = await this.lab.do("network", { units: layers.map(({ units }) => units), hidden: layers.map(({ hidden }) => hidden) });
-    if (!answer?.error && answer?.note) this.lab.whisper(answer.note);
-    return answer;
+  send(layers) {
+    return this.lab.do("network", { units: layers.map(({ units }) => units), hidden: layers.map(({ hidden }) => hidden) });
   }
 
   update() {
@@ -1366,9 +1271,8 @@ class LayersPanel {
       const frozen = (layer) =>
         button("❄", () => {
           const known = this.lab.setup.training.freeze;
-          lab.do("train_with", { freeze: known.includes(layer) ? known.filter((one) => one !== layer) : [...known, layer] });
+          this.lab.do("train_with", { freeze: known.includes(layer) ? known.filter((one) => one !== layer) : [...known, layer] });
         }, { class: "is-quiet is-small is-square gl-freeze", "aria-label": `Freeze layer ${layer}`, title: `Freeze layer ${layer}: its weights stay as they are`, "aria-pressed": "false" });
-      const { lab } = this;
       const rows = hidden.map((_, i) => {
         const activation = select(`Activation of layer ${i + 1}`, (name) => change(i, { hidden: name }), names);
         const units = numberField(`Units of layer ${i + 1}`, (value) => change(i, { units: value }), { min: 1, step: 1 });
@@ -1378,8 +1282,7 @@ class LayersPanel {
         const node = h("div", { class: "gl-layer" }, activation, more(-1, "One less", "minus"), units, more(1, "One more", "plus"), frozen(i + 1), drop);
         return Object.assign(node, { show: (layer) => (activation.show(layer.hidden), units.show(layer.units)) });
       });
-      const last = h("div", { class: "gl-layer" }, h("span", { class: "gl-words" }));
-      last.append(frozen(hidden.length + 1));
+      const last = h("div", { class: "gl-layer" }, h("span", { class: "gl-words" }), frozen(hidden.length + 1));
       this.rows.replaceChildren(...rows, last);
     }
     this.layers.forEach((layer, i) => this.rows.children[i].show(layer));
@@ -1394,19 +1297,19 @@ class LayersPanel {
 class TrainingPanel {
   constructor(lab) {
     this.lab = lab;
-    this.rule = select("Optimizer", (name) => this.turn(name));
+    this.rule = select("Optimizer", (name) => lab.do("train_with", { optimizer: { name } }));
     this.rate = slider("Learning rate", (value) => this.set({ learning_rate: value }), { low: -6, high: 1, step: 0.01, to: (v) => Math.log10(v), from: (v) => 10 ** v, digits: 3, brief: "Rate" });
     this.limit = h("div", { class: "gl-limit", hidden: true });
     this.rate.track.append(this.limit);
     this.rateRow = row("Learning rate", this.rate.node);
     this.limitWords = h("p", { class: "gl-words" });
     this.more = h("div");
-    this.batch = select("Batch", (value) => lab.do("train_with", { batch_size: value === "" ? null : Number(value) }).then((answer) => answer?.note && lab.whisper(answer.note)));
+    this.batch = select("Batch", (value) => lab.do("train_with", { batch_size: value === "" ? null : Number(value) }));
     const field = (name, most) => numberField(name, (value) => lab.do("train_with", { [name.toLowerCase()]: value ?? 0 }), { min: 0, max: most });
     this.l1 = field("L1");
     this.l2 = field("L2");
     this.dropout = field("Dropout", 0.95);
-    this.scale = h("input", { type: "checkbox", "aria-label": "Standardize", onchange: () => lab.do("train_with", { standardize: this.scale.checked }).then((answer) => answer?.note && lab.whisper(answer.note)) });
+    this.scale = h("input", { type: "checkbox", "aria-label": "Standardize", onchange: () => lab.do("train_with", { standardize: this.scale.checked }) });
     this.end = numberField("Ends at", (value) => lab.do("end_at", { iteration: value }), { min: 1, step: 1 });
     this.node = h(
       "section",
@@ -1426,10 +1329,6 @@ class TrainingPanel {
 
   set(settings) {
     return this.lab.do("train_with", { optimizer: { ...this.lab.setup.training.optimizer, ...settings } });
-  }
-
-  turn(name) {
-    return this.lab.do("train_with", { optimizer: { name } });
   }
 
   update() {
@@ -1532,20 +1431,18 @@ class InspectorView {
       return answer;
     });
     this.valueLabel = h("label", { class: "gl-ask is-wide" }, "Set to", this.value);
-    this.answer = h("div", { class: "gl-answer", "aria-live": "polite" });
+    this.answer = h("div", { "aria-live": "polite" });
     this.node = h("div", { class: "gl-pad" }, h("div", { class: "gl-asks" }, this.what, Object.values(this.labels), this.valueLabel), this.answer);
   }
 
   index() {
-    const { layer, unit, input, what } = this.place;
-    const { weights, biases, outputs } = placesOf(this.lab.setup.network.sizes)[layer - 1];
-    return what === "bias" ? biases + unit : weights + input * outputs + unit;
+    const { what, input, ...place } = this.place;
+    return indexOf(this.lab.setup.network.sizes, { kind: what, from: input, ...place });
   }
 
   show({ kind, layer, unit, from, sample }) {
-    const kept = ["gradient", "update"].includes(this.place.what) && kind === "weight" ? this.place.what : kind;
-    const what = kind === "unit" ? "activation" : kind === "sample" ? "pass" : kept;
-    Object.assign(this.place, { what });
+    const same = ["gradient", "update"].includes(this.place.what) && kind === "weight" ? this.place.what : kind;
+    this.place.what = { unit: "activation", sample: "pass" }[kind] ?? same;
     if (layer !== undefined) Object.assign(this.place, { layer, unit });
     if (from !== undefined) this.place.input = from;
     if (sample !== undefined) this.place.sample = sample;
@@ -1613,8 +1510,8 @@ class InspectorView {
     }
     if (!steps.length && value !== null && !parts.length) line(symbol, "=", full(value), "is-result");
     for (const check of checks) {
-      line(check.symbol, "=", full(check.derivative), "is-check");
-      line("", "≈", `${full(check.numerical)} by a central difference`, "is-check");
+      line(check.symbol, "=", full(check.derivative));
+      line("", "≈", `${full(check.numerical)} by a central difference`);
       line("", "", `${check.verdict === "right" ? "✓" : check.verdict === "wrong" ? "✗" : "·"} ${check.words}`, check.verdict === "right" ? "is-good" : check.verdict === "wrong" ? "is-bad" : "");
     }
     return h("article", { class: "gl-part" }, h("h3", {}, title), h("div", { class: "gl-lines" }, lines), notes.map((note) => h("p", { class: "gl-words" }, note)));
@@ -1696,7 +1593,7 @@ class BranchesView {
     this.node = h(
       "div",
       {},
-      h("table", { "aria-label": "Branches" }, h("thead", {}, h("tr", {}, ["Branch", "From", "Iterations", "Loss", ""].map((name) => h("th", { scope: "col" }, name)))), this.body),
+      table("Branches", ["Branch", "From", "Iterations", "Loss", ""], this.body),
       h("div", { class: "gl-pad" }, this.words),
     );
   }
@@ -1771,19 +1668,14 @@ class ResultsView {
     }
     const names = setup.data.classes;
     const most = Math.max(...confusion.data, 1);
-    this.table.replaceChildren(
-      h(
-        "table",
-        { class: "gl-confusion", "aria-label": "Confusion" },
-        h("thead", {}, h("tr", {}, h("th", { scope: "col" }, "is ↓ · said →"), names.map((name) => h("th", { scope: "col" }, cut(name, 12))))),
-        h("tbody", {}, names.map((name, i) => h("tr", {}, h("th", { scope: "row" }, cut(name, 16)), names.map((_, j) => {
-          const value = confusion.data[i * names.length + j];
-          const cell = h("td", {}, count(value));
-          if (value) cell.style.background = css(i === j ? this.lab.palette.positive : this.lab.palette.negative, 0.1 + 0.45 * (value / most));
-          return cell;
-        })))),
-      ),
-    );
+    const rows = names.map((name, i) => h("tr", {}, h("th", { scope: "row", title: name }, cut(name, 16)), names.map((_, j) => {
+      const value = confusion.data[i * names.length + j];
+      const cell = h("td", {}, count(value));
+      if (value) cell.style.background = css(i === j ? this.lab.palette.positive : this.lab.palette.negative, 0.1 + 0.45 * (value / most));
+      return cell;
+    })));
+    const heads = ["is ↓ · said →", ...names.map((name) => cut(name, 12))];
+    this.table.replaceChildren(table("Confusion", heads, h("tbody", {}, rows), { class: "gl-confusion" }));
   }
 }
 
@@ -1792,39 +1684,43 @@ class ResultsView {
 class HiddenView {
   constructor(lab) {
     this.lab = lab;
-    this.canvas = new Canvas("The samples as the last hidden layer sees them, in three dimensions; arrow keys turn it", { tabIndex: 0 });
+    this.canvas = new Canvas("The samples as the last hidden layer sees them, in three dimensions; arrow keys turn it", {
+      tabIndex: 0,
+      onpointerdown: (event) => {
+        this.from = [event.clientX, event.clientY];
+        event.currentTarget.setPointerCapture(event.pointerId);
+      },
+      onpointermove: ({ clientX, clientY }) => {
+        if (!this.from) return;
+        this.rotate((clientX - this.from[0]) / 120, (clientY - this.from[1]) / 120);
+        this.from = [clientX, clientY];
+      },
+      onpointerup: () => (this.from = null),
+      onpointercancel: () => (this.from = null),
+      onkeydown: (event) => {
+        const by = { ArrowLeft: [-0.12, 0], ArrowRight: [0.12, 0], ArrowUp: [0, -0.1], ArrowDown: [0, 0.1] }[event.key];
+        if (!by) return;
+        event.preventDefault();
+        this.rotate(...by);
+      },
+    });
     this.turn = [0.6, 0.35];
     this.node = h("div", { class: "gl-fill gl-solid" }, this.canvas.node);
-    const node = this.canvas.node;
-    node.addEventListener("pointerdown", (event) => {
-      this.from = [event.clientX, event.clientY, ...this.turn];
-      node.setPointerCapture(event.pointerId);
-    });
-    node.addEventListener("pointermove", (event) => {
-      if (!this.from) return;
-      const [x, y, a, b] = this.from;
-      this.turn = [a + (event.clientX - x) / 120, Math.max(-1.5, Math.min(1.5, b + (event.clientY - y) / 120))];
-      this.draw();
-    });
-    for (const end of ["pointerup", "pointercancel"]) node.addEventListener(end, () => (this.from = null));
-    node.addEventListener("keydown", (event) => {
-      const by = { ArrowLeft: [-0.12, 0], ArrowRight: [0.12, 0], ArrowUp: [0, -0.1], ArrowDown: [0, 0.1] }[event.key];
-      if (!by) return;
-      event.preventDefault();
-      this.turn = [this.turn[0] + by[0], Math.max(-1.5, Math.min(1.5, this.turn[1] + by[1]))];
-      this.draw();
-    });
+  }
+
+  rotate(across, up) {
+    this.turn = [this.turn[0] + across, Math.max(-1.5, Math.min(1.5, this.turn[1] + up))];
+    this.draw();
   }
 
   draw() {
-    const { arrays, samples, palette, setup, frame } = this.lab;
+    const { arrays, samples, palette, frame } = this.lab;
     if (this.node.offsetParent === null || !samples) return;
     const pen = this.canvas.begin();
     if (!pen) return;
-    pen.fillStyle = css(palette.soft);
+    const [cx, cy] = [this.canvas.width / 2, this.canvas.height / 2];
     if (!arrays.hidden) {
-      pen.textAlign = "center";
-      pen.fillText("This network has no hidden layer.", this.canvas.width / 2, this.canvas.height / 2);
+      write(pen, "This network has no hidden layer.", cx, cy, palette.soft);
       return;
     }
     const { data, shape } = arrays.hidden;
@@ -1833,7 +1729,6 @@ class HiddenView {
     const [c, s] = [Math.cos(this.turn[0]), Math.sin(this.turn[0])];
     const [ce, se] = [Math.cos(this.turn[1]), Math.sin(this.turn[1])];
     const size = 0.27 * Math.min(this.canvas.width, this.canvas.height);
-    const [cx, cy] = [this.canvas.width / 2, this.canvas.height / 2];
     // Without perspective: right, up and towards the eye.
     const project = (x, y, z) => {
       const [a, b] = [c * x - s * y, s * x + c * y];
@@ -1849,26 +1744,12 @@ class HiddenView {
       pen.lineTo(to[0], to[1]);
       pen.stroke();
     }
-    pen.textAlign = "center";
-    pen.textBaseline = "middle";
     [[1.25, -1, -1], [-1, 1.25, -1], [-1, -1, 1.2]].slice(0, axes).forEach((place, axis) => {
       const [x, y] = project(...place);
-      pen.fillText(frame.hidden_labels[axis], x, y);
+      write(pen, frame.hidden_labels[axis], x, y, palette.soft);
     });
-    const isClass = setup.data.classes.length > 0;
-    const [low, high] = [Math.min(...samples.targets), Math.max(...samples.targets)];
     const dots = Array.from({ length: n }, (_, i) => [...project(unit(i, 0), unit(i, 1), unit(i, 2)), i]).sort((p, q) => q[2] - p[2]);
-    for (const [x, y, , i] of dots) {
-      const value = samples.targets[i];
-      const at = 3 * Math.round((255 * (value - low)) / (high - low || 1));
-      pen.beginPath();
-      pen.arc(x, y, 3.2, 0, 7);
-      pen.fillStyle = css(isClass ? palette.of(value) : [...palette.values.slice(at, at + 3)]);
-      pen.fill();
-      pen.lineWidth = 0.7;
-      pen.strokeStyle = css(palette.paper);
-      pen.stroke();
-    }
+    for (const [x, y, , i] of dots) dot(pen, x, y, 3.2, css(this.lab.colorOf(i)), css(palette.paper), 0.7);
   }
 }
 
@@ -1897,16 +1778,10 @@ class LessonView {
     this.list = h("ol", { class: "gl-notes" });
     this.hide = h("div", { class: "gl-tools", role: "group", "aria-label": "Parts that the lesson puts away" });
     this.code = h("pre", { hidden: true, tabIndex: 0 });
-    this.file = h("input", { type: "file", accept: ".toml", hidden: true, "aria-hidden": "true", tabIndex: -1 });
-    this.file.addEventListener("change", async () => {
-      const file = this.file.files[0];
-      this.file.value = "";
-      if (file) this.lab.do("open_lesson", { text: await file.text() });
-    });
     this.node = h(
       "div",
       { class: "gl-pad gl-lesson" },
-      h("div", { class: "gl-tools gl-first" }, this.title, button("Open file", () => this.file.click(), { class: "is-small" }), button("As Python", () => this.python(), { class: "is-small" }), this.file),
+      h("div", { class: "gl-tools gl-first" }, this.title, fileButton("Open file", ".toml", (file) => lab.openFile(file)), button("As Python", () => this.python(), { class: "is-small" })),
       h("div", { class: "gl-tools gl-first" }, this.text, this.write),
       this.list,
       h("p", { class: "gl-words" }, "Parts to put away:"),
@@ -1917,7 +1792,7 @@ class LessonView {
 
   update() {
     const { setup, catalog } = this.lab;
-    if (document.activeElement !== this.title) this.title.value = setup.title;
+    if (!this.title.matches(":focus")) this.title.value = setup.title;
     if (!this.hide.childElementCount) {
       this.boxes = catalog.controls.map((name) => h("input", { type: "checkbox", value: name }));
       this.hide.append(...this.boxes.map((box) => h("label", { class: "gl-ask" }, box, box.value)));
@@ -1936,7 +1811,7 @@ class LessonView {
   }
 
   async save() {
-    const hidden = this.boxes ? this.boxes.filter((box) => box.checked).map((box) => box.value) : this.lab.setup.hidden;
+    const hidden = this.boxes.filter((box) => box.checked).map((box) => box.value);
     const title = this.title.value.trim();
     const answer = await this.lab.do("lesson", { title, hidden });
     if (answer.error) return;
@@ -1957,7 +1832,6 @@ class LessonView {
 
 class Lab {
   constructor(model, el) {
-    this.el = el;
     this.setup = this.samples = this.frame = null;
     this.arrays = {};
     this.chosen = null;
@@ -1967,7 +1841,7 @@ class Lab {
     this.palette = new Palette(dark.matches);
     this.numbers = new NumbersView(this);
     this.views = [new MapView(this), new LossView(this), new NetworkView(this)];
-    this.build();
+    this.build(el);
     this.paint(dark.matches);
     const turn = () => this.paint(dark.matches);
     dark.addEventListener("change", turn);
@@ -1986,7 +1860,7 @@ class Lab {
     };
   }
 
-  build() {
+  build(el) {
     const act = (name, does, shape, settings = {}) =>
       button(name, does, { title: name, ...settings }, icon(shape), h("span", {}, name));
     this.status = h("div", { class: "gl-status", role: "status", "aria-live": "polite", "aria-atomic": "true" });
@@ -2013,11 +1887,11 @@ class Lab {
     this.noteText = h("p");
     this.note = h("div", { class: "gl-note", hidden: true }, this.noteText,
       button("Dismiss", () => this.say(""), { class: "is-quiet is-small is-square", "aria-label": "Dismiss" }, icon("close")));
-    this.theme = button("Dark or light", () => this.paint(!this.palette.dark), { class: "is-quiet is-square", "aria-label": "Dark or light", title: "Dark or light" }, icon("theme"));
+    const theme = button("Dark or light", () => this.paint(!this.palette.dark), { class: "is-quiet is-square", "aria-label": "Dark or light", title: "Dark or light" }, icon("theme"));
     this.tips = h("div", { class: "gl-tip", hidden: true });
     const [map, loss, net] = this.views.map(({ node }) => node);
     this.panels = [new DataPanel(this), new LayersPanel(this), new TrainingPanel(this)];
-    this.side = h("aside", { class: "gl-panel gl-side", "aria-label": "Settings" }, this.panels.map(({ node }) => node));
+    const side = h("aside", { class: "gl-panel gl-side", "aria-label": "Settings" }, this.panels.map(({ node }) => node));
     this.inspector = new InspectorView(this);
     this.branches = new BranchesView(this);
     this.lows = {
@@ -2033,16 +1907,16 @@ class Lab {
       this.lessons.value = "";
       if (name) this.do("open_lesson", { name });
     });
-    this.save = button("Save lesson", () => this.lows.Lesson.save(), { class: "is-small" });
+    const save = button("Save lesson", () => this.lows.Lesson.save(), { class: "is-small" });
     this.story = h("div", { class: "gl-note gl-story", role: "note", hidden: true });
-    this.low = h("div", { class: "gl-panel gl-low" }, this.tabs(), this.pane);
+    const low = h("div", { class: "gl-panel gl-low" }, this.tabs(), this.pane);
     this.root = h(
       "div",
       { class: "glassnet-lab" },
       h(
         "div",
         { class: "gl-root" },
-        h("header", { class: "gl-bar" }, h("h1", { class: "gl-brand" }, "glassnet ", this.title), this.status, this.lessons, this.save, this.theme),
+        h("header", { class: "gl-bar" }, h("h1", { class: "gl-brand" }, "glassnet ", this.title), this.status, this.lessons, save, theme),
         h(
           "div",
           { class: "gl-time", role: "group", "aria-label": "Time" },
@@ -2052,17 +1926,17 @@ class Lab {
           this.pace,
         ),
         h("div", { class: "gl-notices" }, this.story, this.note),
-        h("main", { class: "gl-body" }, this.side, net, map, this.low, loss),
+        h("main", { class: "gl-body" }, side, net, map, low, loss),
       ),
       this.tips,
     );
-    this.el.append(this.root);
-    if (this.el.parentElement === document.body) this.root.classList.add("is-page");
+    el.append(this.root);
+    if (el.parentElement === document.body) this.root.classList.add("is-page");
     this.root.addEventListener("dragover", (event) => event.preventDefault());
     this.root.addEventListener("drop", (event) => {
       event.preventDefault();
       const file = event.dataTransfer.files[0];
-      if (file) this.panels[0].open(file);
+      if (file) this.openFile(file);
     });
   }
 
@@ -2122,9 +1996,20 @@ class Lab {
       this.busy -= 1;
       this.draw();
     }
-    if (answer?.error) this.say(answer.error);
+    if (answer.error) this.say(answer.error);
+    else if (answer.note) this.whisper(answer.note);
     else if (!this.trouble) this.say("");
     return answer;
+  }
+
+  async openFile(file) {
+    if (file.size > 8_000_000) {
+      this.say(`${file.name} has ${(file.size / 1e6).toFixed(1)} MB; the page opens tables of up to 8 MB. Open larger ones in Python: gn.lab(gn.read_table(path), target).`);
+      return;
+    }
+    const text = await file.text();
+    if (/\.toml$/i.test(file.name)) this.do("open_lesson", { text });
+    else this.do("open_table", { name: file.name, text });
   }
 
   // What went wrong, or what is worth knowing.
@@ -2145,12 +2030,26 @@ class Lab {
     this.do("seek", { iteration });
   }
 
-  outputNames() {
+  outputName(i, brief = false) {
     const { data, network } = this.setup;
-    return (i, brief = false) => {
-      const name = data.classes[i] ?? (data.classes.length ? String(i) : data.target);
-      return brief || !data.classes.length ? name : `P(${name})`;
-    };
+    if (!this.isClass) return data.target;
+    // A single output is the probability of the second class.
+    const name = network.sizes.at(-1) === 1 ? data.classes.at(-1) : (data.classes[i] ?? String(i));
+    return brief ? name : `P(${name})`;
+  }
+
+  get isClass() {
+    return this.setup.data.classes.length > 0;
+  }
+
+  // The color of a sample that is drawn, by its target.
+  colorOf(i) {
+    const { samples, palette } = this;
+    const value = samples.targets[i];
+    if (this.isClass) return palette.of(value);
+    const [low, high] = samples.range;
+    const at = 3 * Math.round((255 * (value - low)) / (high - low || 1));
+    return [...palette.values.slice(at, at + 3)];
   }
 
   // Explain a number; with `edits`, to set it.
@@ -2182,11 +2081,9 @@ class Lab {
 
   about(what) {
     const { arrays } = this;
-    const layers = placesOf(this.setup.network.sizes);
-    const { kind, layer, unit, from } = what;
+    const { kind, layer, unit } = what;
     if (!arrays.parameters) return nameOf(what);
-    const { weights, biases, outputs } = layers[layer - 1];
-    const index = kind === "weight" ? weights + from * outputs + unit : biases + unit;
+    const index = indexOf(this.setup.network.sizes, what);
     const value = arrays.parameters.data[index];
     const gradient = arrays.gradient ? arrays.gradient.data[index] : null;
     if (kind === "unit") return `Unit ${unit} of layer ${layer}\nbias ${full(value)}\ngradient ${full(gradient)}`;
@@ -2214,10 +2111,12 @@ class Lab {
       this.arrays = { ...this.arrays, ...arrays };
     } else [this.frame, this.arrays] = [frame, arrays];
     if (!this.setup || this.setup.setup !== frame.setup) {
-      this.catalog ??= await this.link.ask("catalog");
-      const [setup, samples] = await Promise.all([this.link.ask("setup"), this.link.ask("samples")]);
-      if (!setup.error && !samples.error) {
-        [this.setup, this.samples] = [setup, samples];
+      const asked = ["catalog", "setup", "samples"].map((name) => (name === "catalog" && this.catalog) || this.link.ask(name));
+      const answers = await Promise.all(asked);
+      if (!answers.some(({ error }) => error)) {
+        [this.catalog, this.setup, this.samples] = answers;
+        const { targets } = this.samples;
+        this.samples.range = [Math.min(...targets), Math.max(...targets)];
         this.changed();
       }
     }
@@ -2281,8 +2180,8 @@ class Lab {
     const reached = this.setup.notes.filter(({ iteration }) => iteration <= this.frame.iteration).at(-1);
     const words = reached ? reached.text.trim() : "";
     this.story.hidden = !words;
-    if (words === this.told) return;
-    this.told = words;
+    if (words === this.storyWords) return;
+    this.storyWords = words;
     this.story.replaceChildren(h("b", {}, reached ? `Iteration ${count(reached.iteration)}` : ""), h("p", {}, words));
   }
 
@@ -2302,9 +2201,9 @@ class Lab {
       this.trouble = frame.trouble;
       this.say(frame.trouble);
     }
-    this.slider.max = Math.max(frame.last ?? frame.iteration, 1);
+    this.slider.max = Math.max(frame.last, 1);
     this.slider.value = frame.iteration;
-    this.slider.setAttribute("aria-valuetext", `${frame.iteration} of ${frame.last ?? frame.iteration}`);
+    this.slider.setAttribute("aria-valuetext", `${frame.iteration} of ${frame.last}`);
     this.buttons.back.disabled = frame.iteration === 0;
     for (const view of this.views) view.draw();
     this.lows["Why it does not learn"].draw();
@@ -2322,7 +2221,7 @@ class Lab {
       pen.fillStyle = css(color);
       pen.fillRect((k / last) * (this.marks.width - 2), 1, 2, 5);
     };
-    for (const { iteration } of this.setup.events) tick(iteration, this.palette.other);
+    for (const { iteration } of this.setup.events) tick(iteration, this.palette.negative);
     for (const { iteration } of this.setup.notes) if (iteration <= last) tick(iteration, this.palette.accent);
   }
 }

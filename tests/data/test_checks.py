@@ -89,6 +89,13 @@ def test_class_weights_need_classes(net, y):
         gn.train(net, X, y, class_weight="balanced", iterations=1)
 
 
+@pytest.mark.parametrize(("ask", "options"), [(gn.diagnose, {}), (gn.explain, {"what": "loss"})])
+def test_a_run_with_class_weights_is_asked_with_classes(ask, options):
+    run = gn.train(NET, X, Y, class_weight="balanced", iterations=1)
+    with pytest.raises(gn.InputError, match="class numbers or one-hot rows"):
+        ask(run, X, np.full((6, 3), 1 / 3), **options)
+
+
 def test_class_weights_that_leave_nothing_are_refused():
     with pytest.raises(gn.InputError, match="at least one must count"):
         gn.train(NET, X, Y, class_weight=[0, 0, 0], iterations=1)

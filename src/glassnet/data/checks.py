@@ -61,9 +61,8 @@ def check_data(
             )
         of_classes = as_class_weights(class_weight, np.bincount(targets, minlength=network.sizes[-1]))
         with np.errstate(over="ignore"):
-            per_sample = of_classes[targets]
-            weights = per_sample if sample_weights is None else sample_weights * per_sample
-        if not weights.any():
+            weights = with_class_weights(sample_weights, of_classes, targets)
+        if weights is not None and not weights.any():
             raise InputError("class_weight leaves every sample a weight of 0; at least one must count.")
     if weights is not None:
         with np.errstate(over="ignore"):
@@ -233,6 +232,20 @@ def as_class_weights(class_weight: object, counts: NDArray[np.integer]) -> Array
             f"class_weight has {weights[bad[0]]} for class {bad[0]}; expected finite numbers from 0 up."
         )
     return weights
+
+
+def with_class_weights(
+    weights: Array | None, of_classes: object, targets: NDArray[Any]
+) -> NDArray[Any] | None:
+    """Sample weights times the weight of each sample's class; None where there are neither."""
+    if of_classes is None:
+        return weights
+    if targets.ndim != 1:
+        raise InputError(
+            f"y of shape {targets.shape} has no classes; class_weight needs class numbers or one-hot rows."
+        )
+    per_sample: NDArray[Any] = np.asarray(of_classes)[targets]
+    return per_sample if weights is None else weights * per_sample
 
 
 # ---- What is known of the samples afterwards ------------------------------------------------------

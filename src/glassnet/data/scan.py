@@ -19,6 +19,7 @@ from glassnet.data.checks import (
     columns_of_one_value,
     excerpt_rows,
     target_rows,
+    with_class_weights,
 )
 from glassnet.data.fixed_order import BLOCK_ROWS
 from glassnet.data.reduce import BadRow, Block, Reduction
@@ -144,10 +145,7 @@ class ScanReduction(Reduction):
         n, outputs, loss = len(y), self.network.sizes[-1], self.network.loss
         targets = as_target(y, n, outputs, loss.target)
         labels = targets.ndim == 1
-        weights = sample_weights
-        if self.class_weight is not None:
-            weights = np.array(self.class_weight)[targets]
-            weights = weights if sample_weights is None else sample_weights * weights
+        weights = with_class_weights(sample_weights, self.class_weight, targets)
         Y = target_rows(targets, outputs, np.dtype(np.float64))
         with np.errstate(over="ignore"):  # an infinite loss is refused before the first update
             baseline = reference.loss(np.zeros_like(Y), Y, loss, weights)

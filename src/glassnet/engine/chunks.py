@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from glassnet import native
-from glassnet.data.checks import target_rows
+from glassnet.data.checks import target_rows, with_class_weights
 from glassnet.data.reduce import Block, Columns
 from glassnet.engine.native_calls import describe
 from glassnet.engine.records import Setup
@@ -108,8 +108,4 @@ class Chunks:
         y = as_target(block.y, len(block.y), network.sizes[-1], network.loss.target)
         if not self.labels and y.ndim == 1:  # other blocks have rows that are not one-hot
             y = target_rows(y, network.sizes[-1], self.dtype)
-        w = block.w
-        if class_weight is not None:
-            of_class = np.array(class_weight)
-            w = of_class[y] if w is None else w * of_class[y]
-        return y, w
+        return y, with_class_weights(block.w, class_weight, y)

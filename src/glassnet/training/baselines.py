@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from glassnet._types import Array
-from glassnet.data.checks import target_rows
+from glassnet.data.checks import target_rows, with_class_weights
 from glassnet.data.fixed_order import row_blocks
 from glassnet.engine.full_batch import Problem
 from glassnet.engine.minibatch import Batches
@@ -34,9 +34,8 @@ def scale_of(problem: Problem | Batches, targets: Array, weights: Array | None) 
     answer is y itself, with the loss 0 but for poisson, whose loss may be negative.
     """
     network = problem.network
+    weights = with_class_weights(weights, problem.class_weight, targets)
     w = np.ones(len(targets)) if weights is None else np.asarray(weights, dtype=np.float64)
-    if problem.class_weight is not None:
-        w = w * np.asarray(problem.class_weight)[targets]
     Y = target_rows(targets, network.sizes[-1], np.dtype(np.float64))
     losses = [_loss_at(problem, Z, Y, w) for Z in _answers(network.loss, Y, w)]
     return _scale(losses, problem.baseline)

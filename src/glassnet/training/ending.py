@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from glassnet._types import Array
-from glassnet.data.checks import target_rows
+from glassnet.data.checks import target_rows, with_class_weights
 from glassnet.engine.full_batch import Problem
 from glassnet.engine.minibatch import Batches
 from glassnet.errors import StalledTrainingWarning
@@ -101,10 +101,7 @@ def remark(ended: Ended) -> str:
         return ""
     if not len(losses) or not math.isfinite(losses[-1]):
         return ""
-    w = rows.w
-    if problem.class_weight is not None:
-        of_classes = np.asarray(problem.class_weight)[rows.y]
-        w = of_classes if w is None else w * of_classes
+    w = with_class_weights(rows.w, problem.class_weight, rows.y)
     weight = 1.0 if w is None else float(w.mean())
     if not weight > 0:
         return ""

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from glassnet._types import Array
 from glassnet.data.arrays import InMemory
-from glassnet.data.checks import target_rows
+from glassnet.data.checks import target_rows, with_class_weights
 from glassnet.data.dataset import as_dataset
 from glassnet.data.fixed_order import total_weight
 from glassnet.data.source import Dataset
@@ -175,9 +175,7 @@ class Subject:
             weight = np.asarray(self._of_one(self._sample_weight, sample, "sample_weight"), np.float64)
             if not (np.isfinite(weight).all() and (weight >= 0).all()):
                 raise InputError(f"sample_weight has {weight[0]} at row {sample}; expected 0 or more.")
-        if self.run.class_weight is not None:
-            of_class = np.array(self.run.class_weight)[targets]
-            weight = of_class if weight is None else weight * of_class
+        weight = with_class_weights(weight, self.run.class_weight, targets)
         return None if weight is None else cast(weight, self.dtype, "sample_weight")
 
     def _masks_of_sample(self, sample: int) -> list[Array | None] | None:
@@ -215,10 +213,8 @@ class Subject:
                 f"{error} A gradient is a sum over the rows that the run learns from: give all of them."
             ) from error
         assert isinstance(training, InMemory)
-        targets, weights = training.targets(network), training.weights
-        if run.class_weight is not None:
-            per_sample = np.array(run.class_weight)[targets]
-            weights = per_sample if weights is None else weights * per_sample
+        targets = training.targets(network)
+        weights = with_class_weights(training.weights, run.class_weight, targets)
         n, divisor = training.n_rows, 1.0
         if run.reduction == "mean":
             divisor = float(n) if weights is None else total_weight(weights)

@@ -76,18 +76,25 @@ GOOD, BAD = "#2b9e66", "#d9480f"
 
 
 def cell_table(
-    head: Sequence[object], rows: Iterable[Sequence[object]], left: Sequence[int] = (0,)
+    head: Sequence[object],
+    rows: Iterable[Sequence[object]],
+    left: Sequence[int] = (0,),
+    sentences: bool = False,
 ) -> Html:
-    """A table for a notebook's cell; the columns `left` hold words, the others numbers."""
+    """A table for a notebook's cell; the columns `left` hold words, the others numbers.
+
+    Cells that hold `sentences` break lines.
+    """
+    of_cell, width = ("vertical-align:top;", "max-width:75em") if sentences else ("", "white-space:nowrap")
 
     def line(name: str, cells: Sequence[object]) -> Html:
         texts = [cell if isinstance(cell, Html) else number(cell) for cell in cells]
         sides = ["left" if place in left else "right" for place in range(len(cells))]
         pairs = zip(texts, sides, strict=True)
-        return tag("tr", *(tag(name, text, style=f"text-align:{side}") for text, side in pairs))
+        return tag("tr", *(tag(name, text, style=f"{of_cell}text-align:{side}") for text, side in pairs))
 
     top, body = tag("thead", line("th", head)), tag("tbody", *(line("td", row) for row in rows))
-    style = "border-collapse:collapse;margin:4px 0;white-space:nowrap"
+    style = f"border-collapse:collapse;margin:4px 0;{width}"
     whole = tag("table", top, body, cellpadding=4, style=style)
     return tag("div", whole, style="overflow-x:auto")
 

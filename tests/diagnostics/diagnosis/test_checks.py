@@ -10,7 +10,7 @@ from sklearn.datasets import load_digits, load_iris
 
 import glassnet as gn
 from glassnet.diagnostics.diagnosis import CHECKS
-from glassnet.diagnostics.diagnosis.remedies import as_keywords
+from glassnet.diagnostics.diagnosis.remedies import as_changed, as_keywords
 from glassnet.experiments.library import built_in
 from glassnet.training.steppers import SOLVERS
 
@@ -113,9 +113,6 @@ def test_a_remedy_is_what_train_takes(name):
     run, X, y, *held_out = getattr(stuck_runs, name)()
     found = gn.diagnose(run, X, y, validation=held_out[0] if held_out else None, remedies=False)
     for finding in found.findings:
-        described = finding.remedy.changes.get("network")
-        network = run.network
-        if described is not None:
-            network = gn.Network(described["sizes"], described.get("hidden", network.hidden))
-        keywords = {"iterations": 1, **as_keywords(finding.remedy.changes)}
-        assert gn.train(network, X, y, **keywords).iterations <= 1
+        changes = finding.remedy.changes
+        keywords = {"iterations": 1, **as_keywords(changes)}
+        assert gn.train(as_changed(run.network, changes), X, y, **keywords).iterations <= 1

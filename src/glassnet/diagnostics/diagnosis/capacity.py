@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import math
-import time
 from typing import Any
 
 import numpy as np
 
-from glassnet.diagnostics.diagnosis.case import Case, Rows
+from glassnet.diagnostics.diagnosis.case import LEARNED, Case, Rows
 from glassnet.diagnostics.diagnosis.record import Remedy, Trial
 from glassnet.diagnostics.diagnosis.remedies import LOSS, OTHERS_LOSS, SEED, UPDATES, Bench, Suspect
 from glassnet.diagnostics.diagnosis.shift import shifted_rows
@@ -17,9 +16,8 @@ from glassnet.training.run import TrainingRun
 from glassnet.training.steppers import BayesianRegularization
 from glassnet.utils.words import counted, readable
 
-LEARNED, POOR = 0.1, 0.3
-"""Shares of a constant answer's loss: below the first a run has learned; a penalty is looked at above the
-second."""
+HELD = 0.3
+"""The share of a constant answer's loss above which a penalty is looked at."""
 
 NARROW, WIDE, TIMES, STARTS = 16, 8, 4, 3
 """A layer of up to so many units may be too narrow. It is tried at so many times its width, and at least
@@ -80,7 +78,6 @@ def narrow_layer(case: Case) -> Suspect | None:
 
 def _wider(bench: Bench, remedy: Remedy) -> Trial | None:
     """The best of some starts by L-BFGS, of either width: neither the rule nor a bad start decides."""
-    began = time.monotonic()
     rows, judges = bench.rows(OTHERS_LOSS)
     best: list[TrainingRun] = []
     for changes in ({}, remedy.changes):
@@ -95,9 +92,8 @@ def _wider(bench: Bench, remedy: Remedy) -> Trial | None:
     # Where the same shape learns far better than the run did, the width is not what holds it back.
     same = before - bench.case.scale[1] > AS_GOOD * (bench.case.loss - bench.case.scale[1])
     helps = all(bench.helps(*pair, OTHERS_LOSS, True) for pair in ((without, value), (before, after)))
-    seconds = time.monotonic() - began
     counts = best[1].iterations, best[0].iterations
-    return Trial(OTHERS_LOSS, without, value, *counts, True, True, helps and same, "iteration", seconds)
+    return Trial(OTHERS_LOSS, without, value, *counts, True, True, helps and same, "iteration")
 
 
 def _solved(bench: Bench, changes: dict[str, Any], rows: Rows) -> TrainingRun | None:
@@ -111,7 +107,7 @@ def strong_penalty(case: Case) -> Suspect | None:
     """A penalty that keeps the weights so small that the network cannot follow the target."""
     run, penalties = case.run, case.run.penalties
     chosen = isinstance(run.optimizer, BayesianRegularization)
-    if not POOR < case.left < math.inf or not (penalties.l1 or penalties.l2 or penalties.max_norm):
+    if not HELD < case.left < math.inf or not (penalties.l1 or penalties.l2 or penalties.max_norm):
         return None
     largest = [float(np.abs(W).max()) for W in case.theta.weights]
     held = min(largest) <= SMALL and bool(penalties.l1 or penalties.l2)

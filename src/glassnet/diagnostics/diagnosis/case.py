@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from glassnet._types import Array
 from glassnet.data.arrays import InMemory
-from glassnet.data.checks import excerpt_rows, target_rows
+from glassnet.data.checks import Excerpt, excerpt_rows, target_rows, with_class_weights
 from glassnet.data.dataset import as_dataset
 from glassnet.data.reduce import Block
 from glassnet.data.source import Dataset
@@ -26,7 +26,7 @@ from glassnet.engine.minibatch import Batches
 from glassnet.engine.prepare import ProblemSettings
 from glassnet.errors import InputError, prefixed
 from glassnet.nn import reference
-from glassnet.nn.network import Network, Parameters
+from glassnet.nn.network import Parameters
 from glassnet.optim import SGD
 from glassnet.training.baselines import scale_of_rows
 from glassnet.training.ending import raw_columns, slopes_lost
@@ -48,6 +48,10 @@ iterations that are judged."""
 MOST_RATES = 100_000
 """The most updates whose learning rates are looked at."""
 
+LEARNED, POOR = 0.1, 0.5
+"""Shares of a constant answer's loss: up to the first a run has learned, whatever its rows are like; from
+the second on it has not."""
+
 PARTS = 16
 """Of streamed rows so many parts are read, evenly from all."""
 
@@ -68,6 +72,17 @@ class Rows(NamedTuple):
     w: NDArray[np.float64]
     n_all: int
 
+    @classmethod
+    def of(cls, rows: Excerpt, run: TrainingRun, n_all: int) -> Rows:
+        """Rows as a run sees them."""
+        X = rows.inputs()
+        if not np.isfinite(X).all():
+            raise InputError("X has values that are not finite; drop those rows or impute the values.")
+        w = with_class_weights(rows.w, run.class_weight, rows.y)
+        weights = np.ones(len(X)) if w is None else np.asarray(w, np.float64)
+        Y = target_rows(rows.y, run.network.sizes[-1], np.dtype(np.float64))
+        return cls(X, rows.y, Y, weights, n_all)
+
     def take(self, rows: NDArray[np.int64]) -> Rows:
         """Some of them."""
         return Rows(self.X[rows], self.y[rows], self.Y[rows], self.w[rows], self.n_all)
@@ -84,26 +99,19 @@ class Rows(NamedTuple):
         return self.Y.argmax(axis=1) if plain and (self.Y.sum(axis=1) == 1).all() else None
 
 
-def rows_from(dataset: Dataset, network: Network, class_weight: tuple[float, ...] | None) -> Rows:
+def rows_from(dataset: Dataset, run: TrainingRun) -> Rows:
     """At most `MOST_ROWS` rows, evenly from all of a dataset."""
+    network = run.network
     dataset.require_targets()
     dataset.require_width(network.sizes[0])
-    n, inputs = dataset.n_rows, dataset.n_inputs
-    chosen = excerpt_rows(n, inputs, MOST_ROWS, MOST_BYTES)
+    chosen = excerpt_rows(dataset.n_rows, dataset.n_inputs, MOST_ROWS, MOST_BYTES)
     if isinstance(dataset, InMemory):
         X, y, w = dataset.whole(network)
         X, y, w = X[chosen], y[chosen], None if w is None else w[chosen]
-        X = X.toarray() if hasattr(X, "toarray") else X
     else:
         X, y, w = _parts_of(dataset, len(chosen))
         y = as_target(y, len(y), network.sizes[-1], network.loss.target)
-    X = np.ascontiguousarray(X, np.float64)
-    if not np.isfinite(X).all():
-        raise InputError("X has values that are not finite; drop those rows or impute the values.")
-    weights = np.ones(len(y)) if w is None else np.asarray(w, np.float64)
-    if class_weight is not None and y.ndim == 1:
-        weights = weights * np.asarray(class_weight)[y]
-    return Rows(X, y, target_rows(y, network.sizes[-1], np.dtype(np.float64)), weights, n)
+    return Rows.of(Excerpt(X, y, w), run, dataset.n_rows)
 
 
 def _parts_of(dataset: Dataset, most: int) -> Block:
@@ -128,12 +136,7 @@ def _kept(run: TrainingRun) -> tuple[Rows, Rows | None]:
 
 
 def _excerpt(run: TrainingRun, problem: Problem | Batches) -> Rows:
-    rows = problem.summary.excerpt
-    weights = np.ones(len(rows.y)) if rows.w is None else np.asarray(rows.w, np.float64)
-    if run.class_weight is not None:
-        weights = weights * np.asarray(run.class_weight)[rows.y]
-    Y = target_rows(rows.y, run.network.sizes[-1], np.dtype(np.float64))
-    return Rows(rows.inputs(), rows.y, Y, weights, problem.n_samples)
+    return Rows.of(problem.summary.excerpt, run, problem.n_samples)
 
 
 def _given(run: TrainingRun, validation: object) -> Rows:
@@ -142,7 +145,7 @@ def _given(run: TrainingRun, validation: object) -> Rows:
         samples = as_validation(validation)
         if isinstance(samples, float):
             raise InputError("it is a fraction; expected rows held out, (X, y).")
-    return rows_from(validation_dataset(run.network, samples, run.encoding), run.network, run.class_weight)
+    return rows_from(validation_dataset(run.network, samples, run.encoding), run)
 
 
 def _names(run: TrainingRun) -> tuple[str, ...] | None:
@@ -194,8 +197,8 @@ class Case:
         parts = parts.scaled(run.encoding.scaling)
         held_out = parts.held_out or parts.test
         if given is None and held_out is not None:
-            given = rows_from(held_out, network, run.class_weight)
-        return cls(run, rows_from(parts.training, network, run.class_weight), given, dataset.names)
+            given = rows_from(held_out, run)
+        return cls(run, rows_from(parts.training, run), given, dataset.names)
 
     # ---- Of the settings ------------------------------------------------------------------------------
 

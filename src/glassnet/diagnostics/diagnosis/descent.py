@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from glassnet.diagnostics.curvature import Curvature
-from glassnet.diagnostics.diagnosis.case import LEAST, Case, NotLookedForError
+from glassnet.diagnostics.diagnosis.case import LEARNED, LEAST, Case, NotLookedForError
 from glassnet.diagnostics.diagnosis.record import Remedy
 from glassnet.diagnostics.diagnosis.remedies import SEED, Suspect
 from glassnet.optim.penalties import frozen_mask
@@ -17,9 +17,6 @@ from glassnet.optim.schedules import SCHEDULES
 from glassnet.training.divergence import in_python
 from glassnet.training.steppers import Solver
 from glassnet.utils.words import percent, readable
-
-LEARNED = 0.1
-"""Up to this share of a constant answer's loss a run has learned."""
 
 FAR = 50.0
 """A rate so many times below the stability limit is far below it."""

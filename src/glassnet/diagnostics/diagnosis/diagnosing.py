@@ -6,11 +6,10 @@ import time
 
 import numpy as np
 
-from glassnet.diagnostics.diagnosis.case import Case, NotLookedForError
+from glassnet.diagnostics.diagnosis.case import POOR, Case, NotLookedForError
 from glassnet.diagnostics.diagnosis.checks import CHECKS
 from glassnet.diagnostics.diagnosis.record import Diagnosis, Finding
 from glassnet.diagnostics.diagnosis.remedies import Bench, Suspect
-from glassnet.diagnostics.diagnosis.samples import POOR
 from glassnet.errors import EngineError, InputTypeError
 from glassnet.training.run import TrainingRun
 from glassnet.training.tape.tape import Tape

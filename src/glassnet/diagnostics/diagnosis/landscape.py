@@ -47,11 +47,6 @@ class Landscape:
         """Whether there is a curvature at all."""
         return math.isfinite(self.loss) and bool(np.isfinite(self.gradient).all())
 
-    def loss_at(self, flat: NDArray[np.float64]) -> float:
-        """The loss at another point."""
-        with np.errstate(all="ignore"):
-            return float(self._around.main.loss(flat))
-
     def _product(self, rows: NDArray[np.float64]) -> NDArray[np.float64]:
         return self._around.hessian_product(self.flat, rows)
 
@@ -94,29 +89,22 @@ class Landscape:
         here = Curvature(self.loss, 0.0, high, 0.0, (), ())
         return here.stability_limit(momentum, nesterov)
 
-    def best_step(self, v: NDArray[np.float64]) -> tuple[float, float]:
-        """The step along +-v that lowers the loss most, of lengths up to that of the parameters, and the
-        loss there."""
-        most = max(1.0, float(np.linalg.norm(self.flat)))
-        steps = np.concatenate([sign * most * np.geomspace(1e-3, 1.0, 10) for sign in (1, -1)])
-        losses = [self.loss_at(self.flat + step * v) for step in steps]
-        best = int(np.nanargmin([loss if math.isfinite(loss) else math.inf for loss in losses]))
-        return float(steps[best]), float(losses[best])
-
     def beyond(self, v: NDArray[np.float64]) -> tuple[float, float]:
-        """The step along +-v that lowers the loss most, and the loss a short way down from there."""
+        """The step along +-v that lowers the loss most, and the loss a short way down from there.
+
+        Steps are up to as long as the parameters are.
+        """
         from scipy.optimize import minimize
 
-        step, there = self.best_step(v)
+        main, most = self._around.main, max(1.0, float(np.linalg.norm(self.flat)))
+        steps = np.concatenate([sign * most * np.geomspace(1e-3, 1.0, 10) for sign in (1, -1)])
         with np.errstate(all="ignore"):
-            found = minimize(
-                self._around.main.loss_and_gradient,
-                self.flat + step * v,
-                jac=True,
-                method="L-BFGS-B",
-                options={"maxiter": STEPS_BEYOND},
-            )
-        return step, float(min(there, found.fun)) if math.isfinite(found.fun) else there
+            losses = np.array([main.loss(self.flat + step * v) for step in steps])
+            best = int(np.argmin(np.where(np.isfinite(losses), losses, np.inf)))
+            start, options = self.flat + steps[best] * v, {"maxiter": STEPS_BEYOND}
+            found = minimize(main.loss_and_gradient, start, jac=True, method="L-BFGS-B", options=options)
+        there = min(losses[best], found.fun) if math.isfinite(found.fun) else losses[best]
+        return float(steps[best]), float(there)
 
     def iterations_to(
         self, level: float, optimizer: Optimizer, rate: float, most: int, seconds: float

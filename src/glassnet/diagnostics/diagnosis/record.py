@@ -56,7 +56,7 @@ class Trial:
     anew_without: bool
     helps: bool
     unit: str
-    seconds: float
+    seconds: float = 0.0
 
     @property
     def sentence(self) -> str:
@@ -259,7 +259,7 @@ class Diagnosis:
             [str(place), _words(finding), _evidence(finding), *_remedy(finding)]
             for place, finding in enumerate(self.findings, 1)
         ]
-        table = _wrapped(cell_table(head, rows, left=range(5))) if rows else Html()
+        table = cell_table(head, rows, range(5), sentences=True) if rows else Html()
         answer = self.answer if rows else tag("span", self.answer, style=f"color:{GOOD};font-weight:bold")
         return cell_output(self.headline, [answer, *self._others], table)
 
@@ -280,11 +280,3 @@ def _remedy(finding: Finding) -> tuple[Html, Html]:
     if trial is None:
         return remedy, Html("no")
     return remedy, tag("div", trial.sentence, style=f"color:{GOOD if trial.helps else BAD}")
-
-
-def _wrapped(table: Html) -> Html:
-    """A table of sentences, whose cells break lines."""
-    return Html(table.replace("white-space:nowrap", "max-width:75em").replace("text-align:left", _CELL))
-
-
-_CELL = "text-align:left;vertical-align:top;white-space:normal"

@@ -92,6 +92,13 @@ def as_keywords(changes: Mapping[str, Any]) -> dict[str, Any]:
     return keywords
 
 
+def as_changed(network: Network, changes: Mapping[str, Any]) -> Network:
+    """The network of a `Remedy`'s changes."""
+    own = changes.get("network", {})
+    hidden = own.get("hidden", network.hidden)
+    return Network(own.get("sizes", network.sizes), hidden, network.output.name, network.loss)
+
+
 class OutOfTimeError(Exception):
     """There is no time left for a branch."""
 
@@ -121,6 +128,7 @@ class Bench:
             if not (remedy.changes or suspect.trial):
                 continue
             try:
+                began = time.monotonic()
                 if suspect.trial is not None:
                     trial = suspect.trial(self, remedy)
                 else:
@@ -128,14 +136,17 @@ class Bench:
             except OutOfTimeError:
                 self.ran_out = self.ran_out or first[1] is None
                 break
-            if trial is not None and trial.helps:
-                return remedy, trial
-            first = first if first[1] is not None or trial is None else (remedy, trial)
+            if trial is None:
+                continue
+            tried = remedy, replace(trial, seconds=time.monotonic() - began)
+            if trial.helps:
+                return tried
+            first = tried if first[1] is None else first
         return first
 
     def trial(self, remedy: Remedy, measure: str, updates: int = UPDATES) -> Trial:
         """A remedy beside the same branch without it."""
-        began, changes = time.monotonic(), remedy.changes
+        changes = remedy.changes
         rows, judges = self.rows(measure)
         planned = self.iterations(changes, updates)
         with_it = self.branch(changes, remedy.anew, planned, rows)
@@ -158,18 +169,8 @@ class Bench:
         helps = self.helps(without, value, measure, remedy.anew)
         if cut and not helps:
             raise OutOfTimeError  # it may have needed more
-        return Trial(
-            measure,
-            without,
-            value,
-            made,
-            beside if control is None else control.iterations,
-            remedy.anew,
-            anew,
-            helps,
-            self.unit(changes),
-            time.monotonic() - began,
-        )
+        beside = beside if control is None else control.iterations
+        return Trial(measure, without, value, made, beside, remedy.anew, anew, helps, self.unit(changes))
 
     # ---- Branches -------------------------------------------------------------------------------------
 
@@ -192,12 +193,6 @@ class Bench:
         """The rule of a branch."""
         own = changes.get("optimizer")
         return self.case.run.optimizer if own is None else rule_from_dict(own)
-
-    def network(self, changes: Mapping[str, Any]) -> Network:
-        """The network of a branch."""
-        network, own = self.case.network, changes.get("network", {})
-        hidden = own.get("hidden", network.hidden)
-        return Network(own.get("sizes", network.sizes), hidden, network.output.name, network.loss)
 
     def settings(self, changes: Mapping[str, Any], anew: bool, iterations: int) -> FitSettings:
         """The settings of a branch: the run's, but for the changes."""
@@ -243,7 +238,7 @@ class Bench:
                 rows, judges = _divided(rows, share_of_rows)
                 settings = replace(settings, validation=(judges.X, judges.y, judges.w))
             data = InMemory(rows.X, rows.y, self._weights(rows, settings))
-            start, gradient = begin(self.network(changes), data, settings)
+            start, gradient = begin(as_changed(self.case.network, changes), data, settings)
             every = int(np.clip(0.02 / max(time.monotonic() - began, 1e-6), 1, 100))
             watch: FunctionHook[TrainingRun] = FunctionHook(every, lambda run: self._is_late(end))
             run = continue_run(start, iterations, Hooks([watch]), gradient=gradient)

@@ -5,18 +5,12 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from glassnet.diagnostics.diagnosis.case import Case
+from glassnet.diagnostics.diagnosis.case import LEARNED, POOR, Case
 from glassnet.diagnostics.diagnosis.record import Remedy
 from glassnet.diagnostics.diagnosis.remedies import BALANCED, Suspect, balanced_accuracy
 from glassnet.training.baselines import answer_of_mean
 from glassnet.training.ending import STANDARD
 from glassnet.utils.words import counted, percent, readable
-
-LEARNED = 0.1
-"""Up to this share of a constant answer's loss a run has learned, whatever its columns are like."""
-
-POOR = 0.5
-"""From this share on, columns that say nothing are worth a word."""
 
 RARE, MISSED = 0.9, 0.5
 """A class has nearly all rows from the first share on; the others are missed below the second of theirs."""

@@ -7,14 +7,11 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from glassnet.diagnostics.diagnosis.case import Case
+from glassnet.diagnostics.diagnosis.case import LEARNED, POOR, Case
 from glassnet.diagnostics.diagnosis.record import Remedy
 from glassnet.diagnostics.diagnosis.remedies import SEED, Suspect
 from glassnet.training.ending import FLAT
 from glassnet.utils.words import counted, percent
-
-LEARNED, POOR = 0.1, 0.5
-"""Shares of a constant answer's loss: below the first a run has learned, above the second it has not."""
 
 MANY = 0.5
 """The share of a layer's units that are dead."""
@@ -50,10 +47,9 @@ def saturated_units(case: Case) -> Suspect | None:
         "layer": layer + 1,
         "saturated_share": shares[layer],
         "largest_weight": float(np.abs(W).max()),
-        "largest_input": float(np.abs(case.few.X).max()) if layer == 0 else None,
     }
-    if layer:
-        del evidence["largest_input"]
+    if layer == 0:
+        evidence["largest_input"] = float(np.abs(case.few.X).max())
     return Suspect(
         0.6,
         f"Hidden layer {layer + 1} is saturated: for {percent(shares[layer])} of all pairs of row and unit "

@@ -6,7 +6,7 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 from glassnet.diagnostics.diagnosis.diagnosing import diagnose as diagnose_run
-from glassnet.diagnostics.diagnosis.remedies import as_keywords
+from glassnet.diagnostics.diagnosis.remedies import as_changed, as_keywords
 from glassnet.diagnostics.explain.asking import NEEDED
 from glassnet.diagnostics.explain.asking import explain as explain_number
 from glassnet.errors import InputError
@@ -14,7 +14,6 @@ from glassnet.lab.commands.learning import change_training
 from glassnet.lab.commands.schema import Field, command, whole
 from glassnet.lab.commands.time import play
 from glassnet.lab.study import MOST_LAYERS, MOST_UNITS
-from glassnet.nn.network import Network
 from glassnet.utils.settings_checks import one_of, or_none
 from glassnet.utils.warn import collected
 
@@ -93,7 +92,7 @@ def try_remedy(session: Live, finding: int) -> dict[str, Any]:
     if finding >= len(found):
         raise InputError(f"There is no finding {finding}; there are {len(found)}.")
     remedy = found[finding]["remedy"]
-    changes = dict(remedy["changes"])
+    changes = remedy["changes"]
     if not changes:
         raise InputError(f"No setting does this: {remedy['words']}")
     name = f"Mend {found[finding]['name'].replace('_', ' ')}"[:40]
@@ -105,11 +104,7 @@ def try_remedy(session: Live, finding: int) -> dict[str, Any]:
     with session.still():
         study = session.study
         if "network" in changes:
-            described = changes.pop("network")
-            before = study.network
-            hidden = described.get("hidden", [record.name for record in before.hidden])
-            network = Network(described["sizes"], hidden, before.output.name, before.loss)
-            study = study.with_network(network)
+            study = study.with_network(as_changed(study.network, changes))
         changes = as_keywords(changes)
         if "random_state" in changes or "scheme" in changes:
             study = study.restarted()

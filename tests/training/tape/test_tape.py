@@ -139,6 +139,15 @@ def test_change_of_settings_has_the_bits_of_training_with_them_from_there():
     np.testing.assert_allclose(run.parameters.flat, before.parameters.flat + step, rtol=1e-13)
 
 
+def test_change_of_parameters_begins_their_mean_anew():
+    tape = gn.Tape(NET, X, Y, random_state=0, batch_size=50, average=0.9)
+    tape.advance(3)
+    theta = NET.initialize(5)
+    run = tape.change(parameters=theta)
+    assert run.theta == theta
+    assert_same_run(tape.advance(2), tape.at(5))
+
+
 def test_change_that_is_refused_changes_nothing():
     tape = gn.Tape(NET, X, Y, random_state=0)
     tape.advance(3)
@@ -209,6 +218,20 @@ def test_tape_that_blew_up_says_so_and_goes_on_from_before():
     assert calm.advance(3).status == "completed"
     tape.change(learning_rate=1e-3)
     assert tape.advance(3).status == "completed"
+
+
+@pytest.mark.parametrize("size", [None, 50])
+@pytest.mark.parametrize("changes", [{"parameters": 1e4 * NET.initialize(5).flat}, {"l2": 1e6}])
+def test_tape_that_blew_up_at_once_after_an_event_stays_at_the_event(changes, size, tmp_path):
+    tape = gn.Tape(NET, X, Y, random_state=0, batch_size=size)
+    tape.advance(5)
+    start = tape.change(**changes)
+    with pytest.warns(gn.DivergenceWarning):
+        run = tape.advance(3)
+    assert (run.iterations, run.diverged_at, len(tape.events)) == (5, 6, 1)
+    assert run.parameters == start.parameters
+    gn.save(tape, tmp_path / "tape")
+    assert_same_run(gn.load(tmp_path / "tape").attach(X, Y).branch(4).advance(1), tape.at(4).resume(1))
 
 
 def test_tape_refuses_what_it_does_not_take():

@@ -62,8 +62,8 @@ def changed(run: TrainingRun, given: Given, changes: Mapping[str, Any]) -> Train
     """The run, which has its data and is ready to go on, as it goes on with the changes.
 
     The optimizer keeps its state where it is of the same kind, and so do the count of updates, the order of
-    samples and the masks; a solver begins anew where its loss is another one. On the full batch the last
-    loss becomes the one that the changes give.
+    samples and the masks; a solver begins anew where its loss is another one, and the mean of the
+    parameters where these are others. On the full batch the last loss becomes the one that the changes give.
     """
     checks = {name: CHECKS[name](value, name) for name, value in changes.items() if name in CHECKS}
     run = _with_problem(run, given, {**changes, **checks})
@@ -97,9 +97,10 @@ def _with_problem(run: TrainingRun, given: Given, changes: Mapping[str, Any]) ->
     of_problem, of_data = changes.keys() & set(OF_PROBLEM), changes.keys() & set(OF_DATA)
     if "parameters" in changes:
         theta = run.network.check_parameters(changes["parameters"])
-        run = replace(
-            run, parameters=Parameters(theta.sizes, cast(theta.flat, run.dtype, "parameters").copy())
-        )
+        theta = Parameters(theta.sizes, cast(theta.flat, run.dtype, "parameters").copy())
+        mean = None if run.averaged is None else theta.copy()
+        cursor = None if run.cursor is None else replace(run.cursor, good=None)  # no way back to others
+        run = replace(run, parameters=theta, averaged=mean, cursor=cursor)
     elif not of_problem and not of_data:
         return run
     if "batch_size" in changes and (changes["batch_size"] is None) != (run.batch_size is None):

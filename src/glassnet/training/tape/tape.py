@@ -217,7 +217,7 @@ class Tape:
             if isinstance(left, TrainingRun):
                 self._ended(segment, left)
             raise
-        self._ended(segment, run)
+        run = self._ended(segment, run)
         if file is not None:
             file.write(self)
         warn_of_ending(run)
@@ -262,8 +262,9 @@ class Tape:
         `changes` are ``optimizer``, or settings of the present one such as ``learning_rate``;
         ``parameters``; ``l1``, ``l2``, ``max_norm``, ``dropout``, ``freeze``, ``class_weight``; a
         ``batch_size`` in place of another; ``network``, of the same sizes, with other activations; ``X``,
-        ``y`` and ``sample_weight``. The optimizer keeps its state. On the full batch the last loss becomes
-        the one with the changes. Means and deviations of ``standardize=True`` stay those of the first data.
+        ``y`` and ``sample_weight``. The optimizer keeps its state; with ``average`` the mean begins
+        anew at other parameters. On the full batch the last loss becomes the one with the changes. Means
+        and deviations of ``standardize=True`` stay those of the first data.
 
         Raises what `train` raises for such settings; nothing has changed then.
         """
@@ -399,11 +400,14 @@ class Tape:
         self._recent = None
         self._keep_bounds()
 
-    def _ended(self, segment: Segment, run: TrainingRun) -> None:
+    def _ended(self, segment: Segment, run: TrainingRun) -> TrainingRun:
+        if run.iterations < segment.first:  # a first batch blew up; what was before an event stays
+            run = replace(segment.run, status="diverged", diverged_at=segment.first + 1)
         segment.run = run
         self._room = Room() if run.status == "diverged" else self._room  # it may have gone back
         while segment.keyframes[-1].iteration > run.iterations:  # of an epoch that was taken back
             segment.keyframes.pop()
+        return run
 
     def _segment_at(self, iteration: int) -> Segment:
         iteration = as_count(iteration, "iteration")

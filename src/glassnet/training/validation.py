@@ -24,6 +24,9 @@ from glassnet.nn.network import Network, Parameters
 from glassnet.training.early_stopping import EarlyStopping, Metric, metric_name, metric_value
 from glassnet.utils.settings_checks import as_fraction
 
+EVALUATIONS = ("iterations", "losses", "scores", "test_losses", "metric_values")
+"""The fields of a `Validation` that grow by each evaluation."""
+
 
 @dataclass(frozen=True, eq=False)
 class Validation:
@@ -60,7 +63,7 @@ class Validation:
     test_losses: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
 
     def __post_init__(self) -> None:
-        for name in ("iterations", "losses", "scores", "test_losses", "metric_values"):
+        for name in EVALUATIONS:
             values = getattr(self, name).view()
             values.flags.writeable = False  # snapshots share one history
             object.__setattr__(self, name, values)

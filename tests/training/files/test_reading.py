@@ -88,6 +88,14 @@ def test_snapshot_saved_in_a_callback_resumes_bit_for_bit(path):
     assert np.array_equal(loaded.resume(3, X=data()[0], y=data()[1]).losses, train(10).losses)
 
 
+def test_run_with_metrics_before_its_first_evaluation_goes_through_a_file(path):
+    settings = {"batch_size": 10, "validation": 0.2, "metrics": "accuracy"}
+    gn.save(train(0, **settings), path)
+    X, y = data()
+    run = gn.load(path).resume(3, X=X, y=y)
+    assert np.array_equal(run.metrics["accuracy"], train(3, **settings).metrics["accuracy"])
+
+
 def test_diverged_run_goes_through_a_file(path):
     with pytest.warns(gn.DivergenceWarning):
         run = gn.train(

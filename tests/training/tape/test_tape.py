@@ -195,6 +195,14 @@ def test_keyframes_stay_within_their_bounds(monkeypatch):
     assert len(tape.keyframes) <= 6
 
 
+def test_keyframes_take_no_more_where_a_run_is_evaluated_often():
+    tape = gn.Tape(NET, X, Y, random_state=0, validation=0.2, metrics="accuracy")
+    tape.advance(20)
+    assert len({frame.size for frame in tape._segments[0].keyframes}) == 1
+    arrays, _ = tape._segments[0].keyframes[-1].as_arrays()
+    assert sum(values.size for name, values in arrays.items() if name.startswith("validation")) == 0
+
+
 def test_tape_keeps_the_work_before_an_error_and_a_callback_stops_it():
     tape = gn.Tape(NET, X, Y, random_state=0)
 

@@ -225,8 +225,10 @@ def _validation(
         if values[name] is None:
             del values[name]
     values["metrics"] = tuple(metrics.get(name, name) for name in described.get("metrics", ()))
+    n_metrics = len(values["metrics"])
+    measured = values.setdefault("metric_values", np.empty((0, n_metrics)))
     fits = len(values.get("test_losses", ())) in (0, n)
-    fits = fits and values.get("metric_values", np.empty((n, 0))).shape == (n, len(values["metrics"]))
+    fits = fits and measured.shape == (n if n_metrics else 0, n_metrics)
     _check(fits, "the evaluations do not fit each other")
     if rows is not None:
         every = np.concatenate([rows, values.get("test_rows", np.empty(0, np.int64))])

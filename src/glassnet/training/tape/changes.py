@@ -63,7 +63,7 @@ def changed(run: TrainingRun, given: Given, changes: Mapping[str, Any]) -> Train
 
     The optimizer keeps its state where it is of the same kind, and so do the count of updates, the order of
     samples and the masks; a solver begins anew where its loss is another one, and the mean of the
-    parameters where these are others. On the full batch the last loss becomes the one that the changes give.
+    parameters where these are others. On the full batch the last loss becomes that which the changes give.
     """
     checks = {name: CHECKS[name](value, name) for name, value in changes.items() if name in CHECKS}
     run = _with_problem(run, given, {**changes, **checks})

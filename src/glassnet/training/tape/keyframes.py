@@ -17,6 +17,7 @@ from glassnet.errors import InputError
 from glassnet.training.files.reading import run_of_network
 from glassnet.training.files.writing import run_as_arrays
 from glassnet.training.run import TrainingRun
+from glassnet.training.validation import EVALUATIONS
 from glassnet.utils.storage import arrays_as_bytes, arrays_from_bytes
 
 MOST = 4096
@@ -33,13 +34,23 @@ def within_epoch(run: TrainingRun) -> bool:
 
 def without_histories(run: TrainingRun) -> TrainingRun:
     """The run without what a later run of the same training holds too."""
-    return replace(run, losses=np.empty(0), solver_steps=np.empty((0, 2)), data=None)
+    kept = run.validation
+    if kept is not None:
+        none: dict[str, Any] = {name: getattr(kept, name)[:0].copy() for name in EVALUATIONS}
+        kept = replace(kept, rows=None, test_rows=None, **none)
+    return replace(run, losses=np.empty(0), solver_steps=np.empty((0, 2)), validation=kept, data=None)
 
 
 def with_histories(run: TrainingRun, iteration: int, later: TrainingRun) -> TrainingRun:
     """The run at an iteration of the training that has come to `later`."""
     n_losses = iteration + (run.batch_size is None)
-    return replace(run, losses=later.losses[:n_losses], solver_steps=later.solver_steps[:n_losses])
+    kept, whole = run.validation, later.validation
+    if kept is not None and whole is not None:
+        n = int(np.searchsorted(whole.iterations, iteration, side="right"))
+        evaluations: dict[str, Any] = {name: getattr(whole, name)[:n] for name in EVALUATIONS}
+        kept = replace(kept, rows=whole.rows, test_rows=whole.test_rows, **evaluations)
+    losses, steps = later.losses[:n_losses], later.solver_steps[:n_losses]
+    return replace(run, losses=losses, solver_steps=steps, validation=kept)
 
 
 class _Spill:
@@ -88,7 +99,6 @@ class Keyframe:
         if cursor is not None:
             arrays += [cursor.order, cursor.good]
         if kept is not None:
-            arrays += [kept.iterations, kept.losses, kept.scores, kept.test_losses, kept.metric_values]
             arrays += [kept.best_point, kept.last_point]
         size = _OVERHEAD + sum(array.nbytes for array in arrays if array is not None)
         return cls(run.iterations if iteration is None else iteration, within_epoch(run), frame, size)

@@ -29,7 +29,7 @@ from glassnet.model_selection.plan import Plan, TaskState
 from glassnet.model_selection.settings import as_plain
 from glassnet.optim import Optimizer
 from glassnet.optim.schedules import SCHEDULES, Schedule
-from glassnet.training.files.reading import run_from_arrays
+from glassnet.training.files.reading import OwnFunctions, run_from_arrays
 from glassnet.training.files.writing import run_as_arrays
 from glassnet.training.run import TrainingRun
 from glassnet.utils.json_documents import canonical
@@ -308,8 +308,8 @@ def read_state(record: Mapping[str, Any], plan: Plan, path: Path) -> TaskState:
     candidate = task.candidate
     stopping = candidate.fit.stopping
     metric = () if stopping is None or isinstance(stopping.metric, str) else (stopping.metric,)
-    own_functions = candidate.network.hidden, (candidate.network.loss,), metric
-    run = run_from_arrays(arrays, document, path, *own_functions)
+    own = OwnFunctions.of(candidate.network.hidden, (candidate.network.loss,), metric)
+    run = run_from_arrays(arrays, document, path, own)
     run = replace(run, network=candidate.network, optimizer=candidate.fit.optimizer)
     run = replace(run, encoding=_encoding(run, plan))
     if not final or numbers is None:

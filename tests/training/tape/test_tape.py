@@ -15,8 +15,7 @@ from same_runs import assert_same_run
 
 import glassnet as gn
 from glassnet.training import loop
-from glassnet.training.tape import keyframes
-from glassnet.training.tape import tape as tapes
+from glassnet.training.tape import keyframes, recording
 
 RANDOM = np.random.default_rng(7)
 
@@ -25,8 +24,8 @@ RANDOM = np.random.default_rng(7)
 def _often(monkeypatch):
     """A keyframe after every chunk, and chunks as short as they can be."""
     monkeypatch.setattr(loop, "CHUNK_SECONDS", 1e-9)
-    monkeypatch.setattr(tapes, "REPLAY_SECONDS", 1e-9)
-    monkeypatch.setattr(tapes, "SHARE", np.inf)
+    monkeypatch.setattr(recording, "REPLAY_SECONDS", 1e-9)
+    monkeypatch.setattr(recording, "SHARE", np.inf)
     warnings.simplefilter("ignore", gn.StalledTrainingWarning)
 
 
@@ -119,6 +118,7 @@ def test_branch_changes_what_comes_after_it_alone(name, size, tmp_path):
         assert [event.iteration for event in one.events] == [5]
         assert all(np.array_equal(one.at(k).losses, before[k].losses) for k in range(5))
         assert_same_run(one.at(9), branch.at(9))
+        assert one.at(11).resume(1).iterations == 12
     for k in range(9):
         assert_same_run(tape.at(k), before[k])
     difference = tape.diff(branch)
@@ -361,12 +361,12 @@ def test_change_within_an_epoch_can_be_gone_back_to(monkeypatch):
     tape.advance(1)
     calls = iter(range(100))
 
-    def presses():
+    def presses(keeper):
         if next(calls) == 5:
             signal.raise_signal(signal.SIGINT)
         return False
 
-    monkeypatch.setattr(tape, "_is_due", presses)
+    monkeypatch.setattr(recording.Keeper, "is_due", property(presses))
     with pytest.warns(gn.InterruptedTrainingWarning):
         row = tape.advance(3).cursor.row
     monkeypatch.undo()
@@ -409,6 +409,19 @@ def test_changes_without_training_stay_within_the_bounds():
     assert sum(frame.size for frame in frames if frame.run is not None) <= 5 * size
     run = tape.advance(4)
     assert_same_run(tape.branch(0).advance(4), run)
+
+
+@pytest.mark.parametrize("size", [None, 50])
+def test_segments_that_have_ended_hold_no_data_and_one_loss(size):
+    tape = gn.Tape(NET, X, Y, random_state=0, batch_size=size, validation=0.2)
+    runs = [tape.advance(5), tape.change(learning_rate=0.1), tape.advance(4), tape.change(y=1 - Y)]
+    tape.advance(3)
+    ended = tape._segments[:-1]
+    assert [len(one.run.losses) for one in ended] == [1, 1]
+    for k, run in ((4, runs[0]), (8, runs[2]), (4, runs[0])):
+        assert np.array_equal(tape.at(k).losses, run.losses[: len(tape.at(k).losses)])
+        assert tape.at(k).resume(1).losses[-1] == run.losses[k + (size is None)]
+        assert sum(one.run.data is not None for one in ended) == 1
 
 
 def test_checkpoint_of_rows_that_no_file_can_hold_is_refused_before_training(tmp_path):

@@ -9,7 +9,7 @@ from typing import cast
 from glassnet.nn.activations import Activation
 from glassnet.nn.losses import Loss
 from glassnet.training.early_stopping import Metric
-from glassnet.training.files.reading import run_from_arrays
+from glassnet.training.files.reading import OwnFunctions, run_from_arrays
 from glassnet.training.run import TrainingRun
 from glassnet.training.tape.files import FORMAT
 from glassnet.training.tape.tape import Tape
@@ -42,8 +42,8 @@ def load(
 
     Nothing in the file is executed, unlike a pickle's, which scikit-learn and PyTorch keep models in.
     """
-    arrays, document = read_arrays(path)
+    own, (arrays, document) = OwnFunctions.of(activations, losses, metrics), read_arrays(path)
     if document.get("format") == FORMAT:
-        tape = Tape.from_arrays(arrays, document, path, activations, losses, metrics)
+        tape = Tape.from_arrays(arrays, document, path, own)
         return cast(TrainingRun, tape)  # nearly all files hold runs, whose users need their type
-    return run_from_arrays(arrays, document, path, activations, losses, metrics)
+    return run_from_arrays(arrays, document, path, own)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.random import RandomState
@@ -41,13 +41,33 @@ from glassnet.training.validation import Validation
 from glassnet.utils.array_checks import FLOATS
 
 
+class OwnFunctions(NamedTuple):
+    """The functions of a user's own that a file names but cannot hold, by their names."""
+
+    activations: Mapping[str, Activation]
+    losses: Mapping[str, Loss]
+    metrics: Mapping[str, Metric]
+
+    @classmethod
+    def of(
+        cls, activations: Iterable[Activation], losses: Iterable[Loss], metrics: Iterable[Metric]
+    ) -> OwnFunctions:
+        """Those that `load` takes, checked."""
+        return cls(
+            _by_name(activations, "activations", Activation),
+            _by_name(losses, "losses", Loss),
+            _by_name(metrics, "metrics", Callable),
+        )
+
+
+NO_FUNCTIONS = OwnFunctions({}, {}, {})
+
+
 def run_from_arrays(
     arrays: Mapping[str, NDArray[Any]],
     document: Mapping[str, Any],
     path: str | os.PathLike[str],
-    activations: Iterable[Activation] = (),
-    losses: Iterable[Loss] = (),
-    metrics: Iterable[Metric] = (),
+    own: OwnFunctions = NO_FUNCTIONS,
 ) -> TrainingRun:
     """The run that `run_as_arrays` described; errors name `path`."""
     if document.get("format") != FORMAT:
@@ -59,25 +79,23 @@ def run_from_arrays(
             f"versions {VERSIONS[0]} to {VERSION}. Load it with the glassnet that wrote it, or a later one."
         )
     try:
-        described, own, own_loss = (document[n] for n in ("network", "own_activations", "own_loss"))
+        described, named, own_loss = (document[n] for n in ("network", "own_activations", "own_loss"))
     except (KeyError, TypeError) as error:
         raise _damaged(path, error) from error
-    my_activations = _by_name(activations, "activations", Activation)
-    my_losses = NUMPY_LOSSES | _by_name(losses, "losses", Loss)
-    my_metrics = _by_name(metrics, "metrics", Callable)
-    for name in own:
-        _require(name, my_activations, "activation", "activations", path)
+    my_losses, my_metrics = {**NUMPY_LOSSES, **own.losses}, dict(own.metrics)
+    for name in named:
+        _require(name, own.activations, "activation", "activations", path)
     if own_loss:
         _require(described["loss"], my_losses, "loss", "losses", path)
     judged = document.get("validation") or {}
-    named = [(judged.get("stopping") or {}).get("metric"), *(judged.get("metrics") or ())]
-    for metric in named:
+    measured = [(judged.get("stopping") or {}).get("metric"), *(judged.get("metrics") or ())]
+    for metric in measured:
         if metric is not None and metric not in METRICS:
             my_metrics.setdefault(str(metric), MissingMetric(str(metric)))
     try:
         network = Network(
             described["sizes"],
-            [my_activations[name] if name in own else name for name in described["hidden"]],
+            [own.activations[name] if name in named else name for name in described["hidden"]],
             described["output"],
             my_losses[described["loss"]] if own_loss else described["loss"],
         )

@@ -25,7 +25,10 @@ from glassnet.utils.array_checks import cast
 
 OF_DATA = ("X", "y", "sample_weight")
 OF_PROBLEM = ("l1", "l2", "max_norm", "dropout", "freeze", "class_weight", "batch_size", "network")
-CHANGES = ("optimizer", "parameters", *OF_PROBLEM, *OF_DATA)
+PREPARED = (*OF_PROBLEM, *OF_DATA)
+"""Changes for which the data are made ready anew."""
+
+CHANGES = ("optimizer", "parameters", *PREPARED)
 """What may change in the course of training, beside the settings of its optimizer."""
 
 

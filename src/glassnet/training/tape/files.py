@@ -12,10 +12,7 @@ from numpy.typing import NDArray
 
 from glassnet.data.checks import ENGINES
 from glassnet.errors import FileError, InputError, InputTypeError
-from glassnet.nn.activations import Activation
-from glassnet.nn.losses import Loss
-from glassnet.training.early_stopping import Metric
-from glassnet.training.files.reading import run_from_arrays
+from glassnet.training.files.reading import OwnFunctions, run_from_arrays
 from glassnet.training.files.writing import run_as_arrays
 from glassnet.training.run import TrainingRun
 from glassnet.training.tape.changes import OF_DATA, value_of
@@ -104,9 +101,7 @@ def segments_from_arrays(
     arrays: Mapping[str, NDArray[Any]],
     document: Mapping[str, Any],
     path: str | os.PathLike[str],
-    activations: Iterable[Activation] = (),
-    losses: Iterable[Loss] = (),
-    metrics: Iterable[Metric] = (),
+    own: OwnFunctions,
 ) -> list[Segment]:
     """The segments of a tape's file; every field is checked, and errors name `path`."""
     if document.get("format") != FORMAT:
@@ -116,12 +111,10 @@ def segments_from_arrays(
             f"{os.fspath(path)} has format version {document.get('version')}; this glassnet reads version "
             f"{VERSION}. Load it with the glassnet that wrote it, or a later one."
         )
-    records = list(activations), list(losses), list(metrics)
     segments: list[Segment] = []
     try:
         for number, described in enumerate(document["segments"]):
-            own = _under(f"{number}/run/", arrays)
-            run = run_from_arrays(own, described["run"], path, *records)
+            run = run_from_arrays(_under(f"{number}/run/", arrays), described["run"], path, own)
             segments.append(_segment(number, described, run, arrays))
         _check(bool(segments), "it has no segments")
         _check(document.get("engine", "auto") in ENGINES, "its engine is unknown")
@@ -155,7 +148,7 @@ def _segment(
     changes = {
         name: rows[name] if name in OF_DATA else value_of(first, name) for name in described["changed"]
     }
-    return Segment(Event(described["first"], changes), run, None, keyframes=keyframes)
+    return Segment(Event(described["first"], changes), run, None, keyframes)
 
 
 def _of_one_training(state: TrainingRun, run: TrainingRun) -> bool:

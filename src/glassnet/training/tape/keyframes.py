@@ -53,6 +53,18 @@ def with_histories(run: TrainingRun, iteration: int, later: TrainingRun) -> Trai
     return replace(run, losses=losses, solver_steps=steps, validation=kept)
 
 
+def without_past(run: TrainingRun) -> TrainingRun:
+    """A run that goes on in another segment, with what the later ones do not hold: its own last loss."""
+    return replace(without_histories(run), losses=run.losses[-1:].copy(), solver_steps=run.solver_steps)
+
+
+def with_past(run: TrainingRun, iteration: int, later: TrainingRun) -> TrainingRun:
+    """The run that `without_past` left, which came to an iteration, with all that was before it."""
+    whole = with_histories(run, iteration, later)
+    losses = np.append(whole.losses[:-1], run.losses)
+    return replace(whole, losses=losses, solver_steps=run.solver_steps)
+
+
 class _Spill:
     """A temporary file without a name that a kill could leave; it goes with the last keyframe in it."""
 

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from glassnet.training.other_names import brief
 from glassnet.training.run import TrainingRun
-from glassnet.training.state import RunData
 from glassnet.training.tape.changes import OF_DATA, Given, value_of
 from glassnet.training.tape.keyframes import Keyframe
 
@@ -34,15 +33,14 @@ class Event(NamedTuple):
 class Segment:
     """The part of a tape from one event to the next.
 
-    `run` is the training of this segment as far as it has come, with all of the past in its histories;
-    `data` are prepared from `given` when they are needed.
+    `run` is the training of this segment as far as it has come. That of the last one has all of the past in
+    its histories and its data; of others, data are made ready from `given` when they are needed.
     """
 
     event: Event
     run: TrainingRun
     given: Given | None
-    data: RunData | None = None
-    keyframes: list[Keyframe] = field(default_factory=list)
+    keyframes: list[Keyframe]
 
     @property
     def first(self) -> int:

@@ -6,7 +6,7 @@ import copy
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from time import monotonic
+from itertools import takewhile
 from typing import Any
 
 import numpy as np
@@ -19,6 +19,7 @@ from glassnet.nn.network import Network
 from glassnet.training.divergence import gentler, warn_of_ending
 from glassnet.training.early_stopping import Metric
 from glassnet.training.files.checkpoint import SECONDS, checkpoint_of
+from glassnet.training.files.reading import NO_FUNCTIONS, OwnFunctions
 from glassnet.training.hooks import Callbacks, Hooks
 from glassnet.training.other_names import refuse
 from glassnet.training.run import TrainingRun, check_same_data
@@ -26,24 +27,28 @@ from glassnet.training.run_policy import continue_run
 from glassnet.training.settings import NAMES, FitSettings
 from glassnet.training.state import RunData, at_end
 from glassnet.training.steppers import Solver, StopReason
-from glassnet.training.tape.changes import Given, changed, check_names, ready
+from glassnet.training.tape.changes import PREPARED, Given, changed, check_names, ready
 from glassnet.training.tape.comparison import CHANGED, Difference, check_replayed, reasons, same_state
 from glassnet.training.tape.files import check_rows, segments_as_arrays, segments_from_arrays
-from glassnet.training.tape.keyframes import Bounds, Keyframe, nearest, within_epoch
-from glassnet.training.tape.recording import EveryNth, Recorder, Room
+from glassnet.training.tape.keyframes import (
+    Bounds,
+    Keyframe,
+    nearest,
+    with_past,
+    within_epoch,
+    without_past,
+)
+from glassnet.training.tape.recording import Keeper, Recorder, Room
 from glassnet.training.tape.segment import Event, Segment
 from glassnet.training.train import DEFAULTS, begin_with
 from glassnet.utils.memory import bytes_of
 from glassnet.utils.settings_checks import as_count, as_steps, or_none
 from glassnet.utils.storage import read_arrays
 
-REPLAY_SECONDS = 0.05
-"""The time from one keyframe to the next, and so about the longest that winding back takes."""
-
-SHARE = 0.02
-"""The most of the time that keyframes take."""
-
 MEMORY, DISK = "64 MiB", "1 GiB"
+
+_OF_ADVANCE = {"iterations": "tape.advance(iterations)", "callbacks": "tape.advance(n, callbacks=[...])"}
+"""Arguments of `train` that `Tape.advance` takes."""
 
 
 class Tape:
@@ -98,39 +103,26 @@ class Tape:
     ) -> None:
         own = set(NAMES) - {"iterations"}
         if wrong := {name: value for name, value in settings.items() if name not in own}:
-            hint = {
-                "iterations": "tape.advance(iterations)",
-                "callbacks": "tape.advance(n, callbacks=[...])",
-            }
             known = ["network", "X", "y", "sample_weight", *sorted(own), "keyframe_every", "memory", "disk"]
-            refuse(
-                "Tape",
-                wrong,
-                known,
-                settings.get("optimizer"),
-                {n: h for n, h in hint.items() if n in wrong},
-            )
+            refuse("Tape", wrong, known, settings.get("optimizer"), _OF_ADVANCE)
         record = FitSettings.of({**DEFAULTS, **settings})
-        if isinstance(
-            record.random_state, np.random.RandomState
-        ):  # `train` draws from it; a tape once more
+        if isinstance(record.random_state, np.random.RandomState):  # which `train` draws from
             record = replace(record, random_state=copy.deepcopy(record.random_state))
         start, _ = begin_with(network, X, y, sample_weight, record)
         run = continue_run(start, 0)
-        self._begin(keyframe_every, memory, disk)
-        self._engine = record.engine
         given = Given(X, y, sample_weight, record.validation, record.engine)
-        first = Segment(Event(0, {}), run, given, run.data)
-        first.keyframes.append(Keyframe.of(at_end(run)))
-        self._segments = [first]
+        first = Segment(Event(0, {}), run, given, [Keyframe.of(at_end(run))])
+        self._begin([first], keyframe_every, memory, disk)
+        self._engine, self._trained_here = record.engine, True
 
-    def _begin(self, keyframe_every: int | None, memory: int | str, disk: int | str) -> None:
-        self._every = or_none(as_steps)(keyframe_every, "keyframe_every")
-        self._bounds = Bounds(bytes_of(memory, "memory"), bytes_of(disk, "disk"))
-        self._room = Room()
+    def _begin(
+        self, segments: list[Segment], every: int | None, memory: int | str, disk: int | str
+    ) -> None:
+        every = or_none(as_steps)(every, "keyframe_every")
+        bounds = Bounds(bytes_of(memory, "memory"), bytes_of(disk, "disk"))
+        self._segments, self._room = segments, Room()
+        self._keeper = Keeper(every, bounds, [segment.keyframes for segment in segments])
         self._recent: tuple[Segment, TrainingRun] | None = None
-        self._trained_here = True
-        self._seconds, self._due = REPLAY_SECONDS, monotonic() + REPLAY_SECONDS
 
     # ---- What it holds ---------------------------------------------------------------------------
 
@@ -193,8 +185,8 @@ class Tape:
         begins = len(self._segments) == 1 and self.iterations == 0
         file = checkpoint_of(checkpoint, checkpoint_every, begins=begins)
         hooks = Hooks(callbacks)
-        if self._every is not None:
-            hooks.add(EveryNth(lambda: self._every, self._keep))
+        if self._keeper.by_number:
+            hooks.add(self._keeper)
         if self.run.status == "diverged" and not isinstance(self.run.optimizer, Solver):
             raise InputError(
                 f"This run blew up at iteration {self.run.diverged_at} and would again. Change the rule, "
@@ -209,7 +201,7 @@ class Tape:
         if file is not None:
             check_rows(self._segments)
         try:
-            follower = Recorder(self._is_due, self._keep, self._stands_at, file)
+            follower = Recorder(self._keeper, self._stands_at, file)
             room = self._room.of(start, iterations)
             run = continue_run(start, iterations, hooks, progress, follower=follower, history=room)
         except BaseException as error:
@@ -230,9 +222,9 @@ class Tape:
         training has not come to.
         """
         segment = self._segment_at(iteration)
-        run = segment.run
+        run = self._whole(segment)
         if run.iterations == iteration and not within_epoch(run) and run.status != "running":
-            return run if run.data is not None or segment.data is None else ready(run, segment.data)
+            return run
         frame = nearest(segment.keyframes, iteration)
         before, done = None, frame.iteration
         recent = self._recent  # which another thread may change
@@ -287,13 +279,12 @@ class Tape:
         segment = self._segment_at(iteration)
         check_names(changes, segment.run.optimizer, "branch")
         run = self.at(iteration)
-        tape = copy.copy(self)
-        tape._begin(self._every, self._bounds.memory, self._bounds.disk)
         past = self._segments[: self._segments.index(segment)]
         frames = [frame for frame in segment.keyframes if frame.iteration < iteration]
         frames = frames or [Keyframe.of(at_end(run))]
-        tape._segments = [replace(one, keyframes=[*one.keyframes]) for one in past]
-        tape._segments.append(replace(segment, run=run, keyframes=frames))
+        tape = copy.copy(self)
+        past = [replace(one, keyframes=[*one.keyframes]) for one in past]
+        tape._begin([*past, replace(segment, run=run, keyframes=frames)], *self._keeper.settings)
         if changes:
             tape.change(**changes)
         return tape
@@ -335,8 +326,9 @@ class Tape:
         for segment in self._segments:
             new = {n: value for n, value in segment.event.changes.items() if n in given._fields}
             given = given._replace(**new)
-            segment.given, segment.data = given, None
-        self._data(self._segments[0])
+            segment.given, segment.run = given, replace(segment.run, data=None)
+        for segment in (self._segments[-1], self._segments[0]):
+            self._data(segment)
         return self
 
     def _given(self, segment: Segment) -> Given:
@@ -347,20 +339,29 @@ class Tape:
         return segment.given
 
     def _data(self, segment: Segment) -> RunData:
-        """The data of a segment, prepared once for all segments that share them."""
-        if segment.data is None:
-            given = self._given(segment)
-            first = at_end(segment.keyframes[0].run_before(segment.run))
-            data = given.prepared(first, first.engine)
-            check_same_data(first, data.problem)
-            segment.data = data
-        return segment.data
+        """The data of a segment, which it shares with later ones up to a change of them.
+
+        Of segments that have ended, one at a time has data of its own, made ready again.
+        """
+        later = self._segments[self._segments.index(segment) + 1 :]
+        for one in (segment, *takewhile(lambda one: one.event.changes.keys().isdisjoint(PREPARED), later)):
+            if one.run.data is not None:
+                return one.run.data
+        given = self._given(segment)
+        first = at_end(segment.keyframes[0].run_before(self._whole(segment)))
+        data = given.prepared(first, first.engine)
+        check_same_data(first, data.problem)
+        for other in self._segments[:-1]:
+            other.run = replace(other.run, data=None)
+        segment.run = ready(segment.run, data)
+        return data
 
     # ---- Files -------------------------------------------------------------------------------------
 
     def as_arrays(self) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
         """The arrays and the document of the file that `glassnet.save` writes, without the data."""
-        return segments_as_arrays(self._segments, self._engine)
+        segments = [replace(segment, run=self._whole(segment)) for segment in self._segments]
+        return segments_as_arrays(segments, self._engine)
 
     @classmethod
     def load(
@@ -371,7 +372,7 @@ class Tape:
         metrics: Iterable[Metric] = (),
     ) -> Tape:
         """The tape that `glassnet.save` wrote; `attach` gives it the data. As `glassnet.load` otherwise."""
-        return cls.from_arrays(*read_arrays(path), path, activations, losses, metrics)
+        return cls.from_arrays(*read_arrays(path), path, OwnFunctions.of(activations, losses, metrics))
 
     @classmethod
     def from_arrays(
@@ -379,26 +380,31 @@ class Tape:
         arrays: Mapping[str, NDArray[Any]],
         document: Mapping[str, Any],
         path: str | os.PathLike[str],
-        activations: Iterable[Activation] = (),
-        losses: Iterable[Loss] = (),
-        metrics: Iterable[Metric] = (),
+        own: OwnFunctions = NO_FUNCTIONS,
     ) -> Tape:
         """The tape of the arrays and the document of its file; errors name `path`."""
         tape = cls.__new__(cls)
-        tape._begin(None, MEMORY, DISK)
-        tape._segments = segments_from_arrays(arrays, document, path, activations, losses, metrics)
+        segments = segments_from_arrays(arrays, document, path, own)
+        for segment in segments[:-1]:
+            segment.run = without_past(segment.run)
+        tape._begin(segments, None, MEMORY, DISK)
         tape._engine, tape._trained_here = document.get("engine", "auto"), False
         return tape
 
     # ---- Segments and keyframes -------------------------------------------------------------------
 
     def _add(self, start: TrainingRun, event: Event, given: Given | None) -> None:
-        segment = Segment(event, continue_run(start, 0), given, start.data)
-        segment.keyframes.append(Keyframe.of(start))
+        segment = Segment(event, continue_run(start, 0), given, [Keyframe.of(start)])
+        last = self._segments[-1]
+        last.run = without_past(last.run)
         self._segments.append(segment)
-        self._room = Room()
-        self._recent = None
-        self._keep_bounds()
+        self._room, self._recent = Room(), None
+        self._keeper.begin(segment.keyframes)
+
+    def _whole(self, segment: Segment) -> TrainingRun:
+        """The run of a segment with all of the past; of one that has ended the later ones hold it."""
+        later = self._segments[self._segments.index(segment) + 1 :]
+        return with_past(segment.run, later[0].first, self.run) if later else segment.run
 
     def _ended(self, segment: Segment, run: TrainingRun) -> TrainingRun:
         if run.iterations < segment.first:  # a first batch blew up; what was before an event stays
@@ -418,27 +424,9 @@ class Tape:
             )
         return next(segment for segment in reversed(self._segments) if segment.first <= iteration)
 
-    def _is_due(self) -> bool:
-        return self._every is None and monotonic() >= self._due
-
     def _stands_at(self, run: TrainingRun) -> Tape:
         self._segments[-1].run = run
         return self
-
-    def _keep(self, run: TrainingRun) -> None:
-        """Keep the state of a run that goes on."""
-        began = monotonic()
-        frames = self._segments[-1].keyframes
-        if run.iterations > frames[-1].iteration or within_epoch(run):
-            frames.append(Keyframe.of(run))
-            self._keep_bounds()
-        ended = monotonic()
-        self._due = ended + max(self._seconds, (ended - began) / SHARE)
-
-    def _keep_bounds(self) -> None:
-        factor = 2 ** self._bounds.keep([segment.keyframes for segment in self._segments])
-        self._seconds *= factor
-        self._every = None if self._every is None else factor * self._every
 
     def _shared_until(self, other: Tape) -> int:
         """An iteration up to which both tapes have the same keyframes."""

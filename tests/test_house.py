@@ -37,6 +37,7 @@ HOUSE = [
     "model_selection",
     "plots",
     "sklearn",
+    "export",
     "experiments",
     "lab",
     "cli",

@@ -1,0 +1,1 @@
+"""Trained networks in other languages, proven to compute the same."""

@@ -1,0 +1,206 @@
+"""What every writer writes: features, the networks' inputs from them, the networks, and the answers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from glassnet._types import Array
+from glassnet.data.fixed_order import Floats
+from glassnet.export.steps import Step
+from glassnet.nn import reference
+from glassnet.nn.loss_values import softmax
+from glassnet.nn.network import Network, Parameters
+
+
+class Feature(NamedTuple):
+    """One number that the exported function takes, NaN where it is missing.
+
+    name : as the user's columns have it.
+    categories : for a category, the texts whose places 0, 1, ... the number is; any number from
+        ``len(categories)`` on stands for another one. None for a number.
+    date : whether the number is a date, in microseconds since 1970-01-01.
+    """
+
+    name: str
+    categories: tuple[str, ...] | None = None
+    date: bool = False
+
+
+class Column(NamedTuple):
+    """One input of the networks: the steps that make it of a feature's number, in float64."""
+
+    name: str
+    feature: int
+    steps: tuple[Step, ...]
+
+
+class Answer(NamedTuple):
+    """One thing predicted, from the outputs `start` to `stop`.
+
+    With `labels` it is a class: the label of the largest output, the first of equal ones; of one output,
+    which is the probability of the second label, the second label above 0.5. Without, it is the output.
+    """
+
+    name: str
+    start: int
+    stop: int
+    labels: tuple[Any, ...] | None = None
+
+
+class Member(NamedTuple):
+    """One network: its inputs, its parameters, and the unit of its outputs.
+
+    columns : its inputs.
+    network, theta : the network and its parameters.
+    mean, scale : outputs become ``outputs * scale + mean``, in float64; (outputs,), or None.
+    """
+
+    columns: tuple[Column, ...]
+    network: Network
+    theta: Parameters
+    mean: tuple[float, ...] | None = None
+    scale: tuple[float, ...] | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Model:
+    """A trained network as a function of plain numbers, with all that stands before and behind it.
+
+    features : what goes in.
+    members : the networks, with equally many outputs, and one link and precision. A model of several has
+        the mean of their outputs.
+    answers : what is predicted.
+    softmaxes : the widths of the softmaxes that stand side by side over the outputs, where there are
+        several; the networks' own link is the identity then.
+    pair : whether a network's one output p becomes the two outputs 1 - p and p.
+    wide : whether the outputs of a float32 network that are moved to another unit are float64.
+    """
+
+    features: tuple[Feature, ...]
+    members: tuple[Member, ...]
+    answers: tuple[Answer, ...]
+    softmaxes: tuple[int, ...] = ()
+    pair: bool = False
+    wide: bool = False
+
+    @property
+    def link(self) -> str:
+        """The name of the networks' output link; "softmaxes" for several side by side."""
+        return "softmaxes" if self.softmaxes else self.members[0].network.output.name
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """The precision of the networks."""
+        return self.members[0].theta.flat.dtype
+
+    @property
+    def n_outputs(self) -> int:
+        """Numbers that come out: probabilities, or values."""
+        return self.members[0].network.sizes[-1] + self.pair
+
+    @property
+    def is_classifier(self) -> bool:
+        """Whether classes or labels are predicted, and the outputs are their probabilities."""
+        return self.answers[0].labels is not None
+
+    @cached_property
+    def output_names(self) -> tuple[str, ...]:
+        """A name for each output: of a class its label."""
+        names: list[str] = []
+        for answer in self.answers:
+            width = answer.stop - answer.start
+            if answer.labels is None or width == 1:
+                names.append(answer.name)
+            else:
+                names += [f"{answer.name} = {label}" for label in answer.labels]
+        return tuple(names)
+
+    def outputs(self, values: Floats) -> Array:
+        """The outputs (n, n_outputs), from the features' numbers (n, features).
+
+        Rows whose inputs are all finite have the bits of the engine; others go through the NumPy one.
+        """
+        mean = np.zeros((len(values), self.n_outputs))
+        with np.errstate(all="ignore"):
+            for number, member in enumerate(self.members, 1):
+                Y_hat = self._of_member(member, values)
+                if len(self.members) == 1:
+                    return Y_hat
+                mean += (Y_hat - mean) / number  # as `Ensemble` adds them up
+        return mean.astype(Y_hat.dtype)
+
+    def _of_member(self, member: Member, values: Floats) -> Array:
+        X = self.inputs(member, values)
+        finite = np.isfinite(X).all(axis=1)
+        Y_hat = np.empty((len(X), self.n_outputs), self.dtype)
+        for rows, predictor in ((finite, member.network._predictor), (~finite, None)):
+            Y_hat[rows] = self._linked(member, np.ascontiguousarray(X[rows]), predictor)
+        if member.mean is None or member.scale is None:
+            return Y_hat
+        moved = Y_hat * np.array(member.scale) + np.array(member.mean)
+        return moved if self.wide else moved.astype(self.dtype)
+
+    def inputs(self, member: Member, values: Floats) -> Array:
+        """A network's inputs (n, inputs), from the features' numbers (n, features), in `dtype`."""
+        X = np.empty((len(values), len(member.columns)), self.dtype)
+        for place, column in enumerate(member.columns):
+            made = values[:, column.feature]
+            for step in column.steps:
+                made = step(made)
+            X[:, place] = made
+        return X
+
+    def _linked(self, member: Member, X: Array, predictor: Any) -> Array:
+        network, theta = member.network, member.theta
+        if predictor is not None:
+            Y_hat: Array = predictor(theta.flat, X, 1)
+        else:
+            Zs, _ = reference.forward_propagation(X, theta.weights, theta.biases, network.hidden)
+            Y_hat = reference.output_activations(Zs[-1], network.output)
+        if self.softmaxes:
+            parts = np.split(Y_hat, np.cumsum(self.softmaxes)[:-1], axis=1)
+            return np.hstack([softmax(part) for part in parts])
+        return np.hstack([1 - Y_hat, Y_hat]) if self.pair else Y_hat
+
+    def numbers(self, outputs: Array) -> NDArray[np.intp]:
+        """The number of each answer's label, (n, answers), from the outputs; -1 for an answer without."""
+        numbers = np.full((len(outputs), len(self.answers)), -1, np.intp)
+        for place, answer in enumerate(self.answers):
+            if answer.labels is None:
+                continue
+            own = outputs[:, answer.start : answer.stop]
+            numbers[:, place] = own[:, 0] > 0.5 if own.shape[1] == 1 else first_largest(own)
+        return numbers
+
+
+def first_largest(P: Array) -> NDArray[np.intp]:
+    """The place of the largest number of each row, the first of equal ones; NaN is never larger."""
+    best, most = np.zeros(len(P), np.intp), P[:, 0].copy()
+    for place in range(1, P.shape[1]):
+        larger = P[:, place] > most
+        best[larger], most[larger] = place, P[larger, place]
+    return best
+
+
+def hard_rows(model: Model) -> Floats:
+    """Rows (n, features) that are hard to get right: NaN, infinities, huge, tiny and subnormal numbers, 0
+    of either sign, and categories that are unknown or missing."""
+    hard = [np.nan, np.inf, -np.inf, 1e308, -1e308, 1e154, 1e-154, 5e-324, -5e-324, 2.2e-308, -0.0, 0.0]
+    usual = np.zeros(len(model.features))
+    rows = [usual, *(np.full(len(usual), value) for value in hard)]
+    for place, feature in enumerate(model.features[:50]):
+        values = hard
+        if feature.categories is not None:
+            values = [np.nan, -1.0, *map(float, range(len(feature.categories) + 2))]
+        elif feature.date:
+            values = [np.nan, 0.0, -1.0, 1e15, -1e15]
+        for value in values:
+            row = usual.copy()
+            row[place] = value
+            rows.append(row)
+    return np.array(rows, np.float64)

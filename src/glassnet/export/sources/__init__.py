@@ -1,0 +1,41 @@
+"""What can be exported: runs, estimators, pipelines and ensembles, each as a `Source`."""
+
+from __future__ import annotations
+
+from glassnet.data.holdout import listed
+from glassnet.errors import InputError, InputTypeError
+from glassnet.export.sources.runs import source_of_run
+from glassnet.export.sources.source import Source
+from glassnet.nn.activations import ACTIVATIONS
+from glassnet.nn.losses import OUTPUTS
+from glassnet.training.run import TrainingRun
+from glassnet.utils.array_checks import check_finite
+
+
+def source_of(subject: object) -> Source:
+    """The model of a run, an estimator, a pipeline that ends in one, or an ensemble.
+
+    Raises InputTypeError for anything else, and InputError for functions of a user's own, which no other
+    language has, for parameters that are not finite, and for preprocessing that cannot be exported.
+    """
+    if isinstance(subject, TrainingRun):
+        source = source_of_run(subject)
+    else:
+        raise InputTypeError(
+            f"A {type(subject).__name__} cannot be exported; expected a run of gn.train, an estimator or a "
+            f"pipeline that ends in one, or an ensemble."
+        )
+    for member in source.model.members:
+        own = [
+            record.name for record in member.network.hidden if ACTIVATIONS.get(record.name) is not record
+        ]
+        output = member.network.output
+        own += [] if OUTPUTS.get(output.name) is output else [output.name]
+        if own:
+            raise InputError(
+                f"The network has functions of your own, {listed(dict.fromkeys(own))}, which other "
+                f"languages do not have. Train with built-in ones ({', '.join(ACTIVATIONS)}), or write the "
+                f"function into the file by hand: export the network with 'identity' in its place."
+            )
+        check_finite(member.theta.flat, "The parameters")
+    return source

@@ -1,0 +1,123 @@
+"""Training runs, of arrays and of tables."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from glassnet._types import Array
+from glassnet.data.fixed_order import Floats
+from glassnet.data.tables.preprocessing import Preprocessing
+from glassnet.data.tables.reading.read import read_table
+from glassnet.data.tables.table import Table
+from glassnet.errors import InputError
+from glassnet.export.model import Answer, Column, Feature, Member, Model
+from glassnet.export.sources.source import Source
+from glassnet.export.sources.tables import columns_of, features_of, scaling_steps, values_of
+from glassnet.nn.network import Network
+from glassnet.training.run import TrainingRun
+from glassnet.utils.array_checks import as_matrix
+
+
+def source_of_run(run: TrainingRun) -> Source:
+    """A run with its scaling, labels and unit; of a table with its preprocessing."""
+    known = run.extra.get("preprocessing")
+    if isinstance(known, dict) and run.encoding.scaling is None:
+        preprocessing = Preprocessing.from_dict(known)
+        if preprocessing.columns is not None or "name" in run.extra:
+            return _of_table(run, preprocessing)
+        return _of_standardized(run, preprocessing)
+    encoding, scaling = run.encoding, run.encoding.scaling
+    names = encoding.features or tuple(f"x{place + 1}" for place in range(run.network.sizes[0]))
+    columns, mean, scale = plain_columns(names), None, None
+    if scaling is not None:
+        moved = map(scaling_steps, scaling.mean.tolist(), scaling.scale.tolist())
+        columns = tuple(Column(*column[:2], steps) for column, steps in zip(columns, moved, strict=True))
+        if scaling.moves_targets:
+            mean, scale = tuple(scaling.target_mean.tolist()), tuple(scaling.target_scale.tolist())
+    target = (encoding.target or "y",)
+    model = Model(
+        tuple(map(Feature, names)),
+        (Member(columns, run.network, run.theta, mean, scale),),
+        answers_of(run.network, encoding.classes, target),
+    )
+    return Source(
+        model,
+        lambda X: as_matrix(X, width=len(names)).astype(np.float64),
+        lambda X: run.predict_proba(X) if model.is_classifier else run.predict(X, ndim=2),
+    )
+
+
+def plain_columns(names: tuple[str, ...]) -> tuple[Column, ...]:
+    """A column for each feature, as it is."""
+    return tuple(Column(name, place, ()) for place, name in enumerate(names))
+
+
+def answers_of(
+    network: Network, classes: tuple[Any, ...] | None, names: tuple[str, ...] = ("y",)
+) -> tuple[Answer, ...]:
+    """What a network predicts: of a softmax a class, of logistic outputs labels, else values."""
+    kind, outputs = network.loss.target, network.sizes[-1]
+    if kind == "class":
+        return (Answer(names[0], 0, outputs, classes or tuple(range(outputs))),)
+    if len(names) != outputs:
+        names = tuple(f"{names[0]}{place + 1}" for place in range(outputs)) if outputs > 1 else names[:1]
+    labels = (classes or (0, 1)) if kind == "label" else None
+    return tuple(Answer(name, place, place + 1, labels) for place, name in enumerate(names))
+
+
+def _of_table(run: TrainingRun, known: Preprocessing) -> Source:
+    table_of = _table_of(known)
+    classes, mean, scale = known.classes, None, None
+    if classes is None:
+        mean, scale = (
+            tuple(np.ravel(numbers).tolist()) for numbers in (known.target_mean, known.target_scale)
+        )
+    model = Model(
+        features_of(known),
+        (Member(columns_of(known), run.network, run.theta, mean, scale),),
+        answers_of(run.network, classes, known.target_names),
+        wide=True,
+    )
+    return Source(
+        model,
+        lambda X: values_of(known, known.raw_columns(table_of(X))),
+        lambda X: run.predict_proba(table_of(X)) if classes else run.predict(table_of(X), ndim=2),
+    )
+
+
+def _table_of(known: Preprocessing) -> Any:
+    def table(X: object) -> Table:
+        if isinstance(X, np.ndarray):
+            raise InputError(
+                f"The run learned from a table with the columns {', '.join(known.features)}; give rows of "
+                f"such a table, with the columns' names."
+            )
+        return X if isinstance(X, Table) else read_table(X)
+
+    return table
+
+
+def _of_standardized(run: TrainingRun, known: Preprocessing) -> Source:
+    """A run of rows that were standardized before: the exported file takes them as they were."""
+    columns = columns_of(known)
+    model = Model(
+        features_of(known),
+        (Member(columns, run.network, run.theta),),
+        answers_of(run.network, known.classes, known.target_names),
+    )
+    mean, scale = np.array(known.mean), np.array(known.scale)
+
+    def inputs(X: object) -> Floats:
+        return (as_matrix(X, width=len(mean)).astype(np.float64) - mean) / scale
+
+    def outputs(X: object) -> Array:
+        network, theta = run.network, run.theta
+        return (network.predict_proba if model.is_classifier else network.predict)(theta, inputs(X))
+
+    return Source(
+        model,
+        lambda X: as_matrix(X, width=len(mean)).astype(np.float64),
+        outputs,
+    )

@@ -1,0 +1,143 @@
+"""How far an exported file is from what was exported: in units in the last place, and in labels."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from glassnet._types import Array
+from glassnet.data.fixed_order import Floats
+from glassnet.errors import InputError
+from glassnet.utils.words import counted
+
+
+@dataclass(frozen=True)
+class Distance:
+    """How far outputs are from those expected, over rows.
+
+    rows : how many were compared.
+    ulps : the largest distance of an output, in units in the last place of the file's precision.
+    error : the largest distance of an output, relative to the largest one of its row, or to 1 if that is
+        below 1.
+    labels : how many labels disagree.
+    row : the row of the largest distance, and of the first label that disagrees, where one does.
+    """
+
+    rows: int
+    ulps: float
+    error: float
+    labels: int
+    row: int
+
+    @property
+    def is_zero(self) -> bool:
+        """Whether all bits and labels agree."""
+        return self.ulps == 0 and self.labels == 0
+
+
+@dataclass(frozen=True)
+class Verification:
+    """What `verify_export` found.
+
+    path, language : the file, and its language in words.
+    data : the `Distance` on the rows of X.
+    hard : the `Distance` on rows of NaN, infinities, huge, tiny and subnormal numbers and unknown
+        categories, from what the engine's own arithmetic gives for them.
+    gradient : the largest relative distance of the gradient dy/dx, where the file has one; else None.
+    promised : the largest ``error`` that the file promises: 0 for bits, None where it promises none.
+    """
+
+    path: str
+    language: str
+    data: Distance
+    hard: Distance
+    gradient: float | None
+    promised: float | None
+
+    @property
+    def passed(self) -> bool:
+        """Whether the file keeps what it promises, on the data and on the hard rows."""
+        if self.promised is None:
+            return True
+        if self.promised == 0:
+            return self.data.is_zero and self.hard.is_zero and (self.gradient or 0) <= _GRADIENT
+        far = max(self.data.error, self.hard.error, self.gradient or 0) > self.promised
+        return not far and not self.data.labels and not self.hard.labels
+
+    def __str__(self) -> str:
+        if self.promised:
+            promise = f"promises {self.promised:g}"
+        else:
+            promise = "promises no distance" if self.promised is None else "promises the same bits"
+        verdict = "verified" if self.passed else "FAILED"
+        lines = [f"{self.path} ({self.language}; {promise}): {verdict}"]
+        for name, distance in (("rows of data", self.data), ("hard rows", self.hard)):
+            lines.append(
+                f"  {distance.rows:,} {name}: largest distance {distance.ulps:,.0f} units in the last "
+                f"place, {distance.error:.2g} relative; {counted(distance.labels, 'label')} disagree"
+                + ("" if distance.is_zero else f" (row {distance.row})")
+            )
+        if self.gradient is not None:
+            lines.append(f"  gradient: largest distance {self.gradient:.2g} relative")
+        return "\n".join(lines)
+
+
+_GRADIENT = 1e-12
+
+
+def distance(
+    expected: Array,
+    found: Array,
+    expected_numbers: NDArray[Any],
+    found_numbers: NDArray[Any] | None,
+    near: float,
+) -> Distance:
+    """The `Distance` of outputs (n, outputs) and of the labels' numbers (n, answers) from those expected.
+
+    NaN equals NaN, and an infinity itself. A label counts as another one where the outputs differ by more
+    than `near`: closer outputs that tie may fall either way.
+    """
+    if found.shape != expected.shape:
+        raise InputError(f"The file gave outputs of shape {found.shape}; expected {expected.shape}.")
+    if not len(expected):
+        return Distance(0, 0.0, 0.0, 0, 0)
+    with np.errstate(all="ignore"):
+        apart = np.abs(found.astype(np.float64) - expected)
+        same = (found == expected) | (np.isnan(found) & np.isnan(expected))
+        finite = np.where(np.isfinite(expected), np.abs(expected), 0.0)
+        scale = np.maximum(finite.max(axis=1, keepdims=True), 1.0)
+        error = np.where(same, 0.0, apart / scale)
+    error[np.isnan(error)] = np.inf
+    ulps = np.where(same, 0.0, _ulps(expected, found.astype(expected.dtype)))
+    labels = np.zeros(len(expected), np.intp)
+    if found_numbers is not None:
+        other = (found_numbers != expected_numbers).any(axis=1)
+        labels = (other & ~np.isnan(expected).any(axis=1) & ~_ties(expected, near)).astype(np.intp)
+    row = int(labels.argmax() if labels.any() else ulps.max(axis=1).argmax())
+    return Distance(len(expected), float(ulps.max()), float(error.max()), int(labels.sum()), row)
+
+
+def _ties(outputs: Array, near: float) -> NDArray[np.bool_]:
+    """Rows whose two largest outputs, or any output and 0.5, are closer than `near`."""
+    if near == 0:
+        return np.zeros(len(outputs), bool)
+    tie = (np.abs(outputs - 0.5) <= near).any(axis=1)
+    if outputs.shape[1] > 1:
+        top = np.sort(outputs, axis=1)[:, -2:]
+        tie |= top[:, 1] - top[:, 0] <= near
+    return tie
+
+
+def _ulps(a: Array, b: Array) -> Floats:
+    """How many numbers of their precision lie between a and b; infinite where one alone is NaN."""
+    whole = np.int64 if a.dtype == np.float64 else np.int32
+    sides = []
+    for values in (a, b):
+        bits = np.ascontiguousarray(values).view(whole).astype(np.float64)
+        least = float(np.iinfo(whole).min)
+        sides.append(np.where(bits < 0, least - bits, bits))
+    exact = np.abs(sides[0] - sides[1])
+    return np.where(np.isnan(a) | np.isnan(b), np.inf, exact)

@@ -195,6 +195,10 @@ def test_limit_is_where_gradient_descent_gets_unstable(session, do):
     assert do("limit")["limit"] == pytest.approx(here.stability_limit(momentum=0.9), rel=1e-6)
     do("train_with", optimizer={"name": "adam"})
     assert do("limit")["limit"] is None
+    weighted = {"class_weight": {0: 1.0, 1: 9.0}}
+    with Session(X, Y, NETWORK, **SETTINGS, **weighted) as session:
+        here = gn.curvature(NETWORK, session.shown_run().parameters, X, Y, **weighted)
+        assert session.command({"do": "limit"})["lambda_max"] == pytest.approx(here.lambda_max, rel=1e-6)
 
 
 # ---- What it learns ---------------------------------------------------------------------------------

@@ -68,13 +68,26 @@ def test_reset_starts_from_the_same_parameters_and_a_seed_from_others(session):
     assert not np.array_equal(session.frame().arrays["parameters"], start)
 
 
-def test_frame_has_the_exact_loss_parameters_and_gradient(session):
+@pytest.mark.parametrize(
+    "message",
+    [
+        {"do": "pause"},
+        {"do": "reset", "seed": 1},  # which holds out other rows
+        {"do": "train_with", "standardize": True},
+        {"do": "train_with", "l2": 0.1},
+    ],
+)
+def test_frame_has_the_exact_loss_parameters_and_gradient(session, message):
+    session.frame()
+    session.command(message)
     session.command({"do": "step", "n": 9})
     frame, run = session.frame(), session.shown_run()
     assert frame.document["loss"] == run.losses[-1]
     np.testing.assert_array_equal(frame.arrays["parameters"], run.parameters.flat)
-    rows = run.validation.training_rows
-    loss, gradient = gn.prepare(NETWORK, X[rows], Y[rows]).loss_and_gradient(run.parameters.flat)
+    rows, scaling = run.validation.training_rows, run.encoding.scaling
+    inputs = X[rows] if scaling is None else scaling.inputs(X[rows])
+    problem = gn.prepare(NETWORK, inputs, Y[rows], l2=run.penalties.l2)
+    loss, gradient = problem.loss_and_gradient(run.parameters.flat)
     assert loss == run.losses[-1]
     np.testing.assert_allclose(frame.arrays["gradient"], gradient, rtol=1e-13)
 

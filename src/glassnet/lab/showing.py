@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 import threading
 from dataclasses import dataclass
 from typing import Any
@@ -51,15 +52,17 @@ class Judge:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._key: tuple[Any, ...] = ()
+        self._known: tuple[object, ...] = ()
         self._problem: Problem | None = None
 
     def gradient(self, run: TrainingRun, study: Study) -> Array:
         """dJ/dtheta at the run's parameters, penalties included, (n_parameters,)."""
+        rows = None if run.validation is None else run.validation.rows
+        needed = study.data, rows, run.encoding, run.network, run.penalties, run.class_weight
         with self._lock:
-            key = id(study.data), run.network, run.penalties, run.class_weight, run.reduction
-            if self._problem is None or key != self._key:
-                self._problem, self._key = _problem(run, study), key
+            same = len(self._known) == len(needed) and all(map(operator.is_, self._known, needed))
+            if self._problem is None or not same:
+                self._problem, self._known = _problem(run, study), needed
             _, gradient = self._problem.loss_and_gradient(run.theta.flat)
             return gradient
 

@@ -90,7 +90,16 @@ def limit(session: Live) -> dict[str, Any]:
         factor = len(X) / len(rows) if run.reduction == "sum" else 1.0
         X, y = X[rows], y[rows]
     kept = run.penalties
-    here = curvature(run.network, run.theta, X, y, reduction=run.reduction, l2=kept.l2 / factor, threads=1)
+    here = curvature(
+        run.network,
+        run.theta,
+        X,
+        y,
+        reduction=run.reduction,
+        class_weight=run.class_weight,
+        l2=kept.l2 / factor,
+        threads=1,
+    )
     high = here.lambda_max * factor
     momentum = float(getattr(rule, "momentum", 0.0))
     return {

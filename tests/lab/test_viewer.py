@@ -161,19 +161,6 @@ def test_frames_take_a_share_of_the_time_however_many_pages_look(session, monkey
     assert rests[-1] == pytest.approx(0.02)
 
 
-def test_memory_that_was_let_go_of_is_given_back_from_time_to_time(session, monkeypatch):
-    clock, given = [0.0], []
-    clocks = types.SimpleNamespace(monotonic=lambda: clock[0], thread_time=lambda: 0.0)
-    monkeypatch.setattr(viewer_module, "time", clocks)
-    monkeypatch.setattr(viewer_module, "release_memory", lambda: given.append(clock[0]))
-    frames, closed = Frames(session), threading.Event()
-    for second in range(1, 60):
-        clock[0] = float(second)
-        session.move()
-        frames.after(session.number - 1, closed)
-    assert given == [20.0, 40.0]
-
-
 def test_commands_are_answered_in_their_order_and_leave_frames_alone(session, look):
     page = look()
     session.free.clear()

@@ -14,13 +14,15 @@ from typing import TYPE_CHECKING, Any
 from glassnet.errors import InputError
 from glassnet.lab.extra import require
 from glassnet.lab.guard import LOOPBACK, Guard, Guarded
-from glassnet.lab.viewer import MOST_BYTES, Frames, Viewer, Watched
+from glassnet.lab.viewer import MOST_BYTES, Frames, Viewer
 from glassnet.utils.paths import explain
 
 if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
     from starlette.websockets import WebSocket
+
+    from glassnet.lab.session import Session
 
 PAGE = Path(__file__).parent / "page"
 KINDS = {
@@ -46,7 +48,7 @@ class Server:
     """
 
     def __init__(
-        self, session: Watched, port: int = 0, expose: str | None = None, token: str | None = None
+        self, session: Session, port: int = 0, expose: str | None = None, token: str | None = None
     ) -> None:
         uvicorn, *_ = (require(library) for library in ("uvicorn", "starlette", "websockets"))
         self.session = session

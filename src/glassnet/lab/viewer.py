@@ -9,11 +9,13 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from glassnet.errors import GlassnetError, InputError, InputTypeError
 from glassnet.lab.frame import Frame
-from glassnet.utils.memory import release_memory
+
+if TYPE_CHECKING:
+    from glassnet.lab.session import Session
 
 MOST_BYTES = 9_000_000
 """The longest message of a page; socket.js has the same number."""
@@ -23,37 +25,18 @@ SHARE = 1 / 7
 """The share of one processor's time that making frames may take, however many pages look on."""
 FASTEST = 1 / 60
 """Seconds from one frame to the next, at least."""
-TIDY = 20.0
-"""Seconds after which memory that was let go of is given back to the system."""
 _SHORT = 1_000
 """Characters of a message that is read at once; a longer one is read by the thread that answers."""
 
 _logger = logging.getLogger(__name__)
 
 
-class Watched(Protocol):
-    """What a page needs of a session."""
-
-    def command(self, message: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Do what a message asks for, and answer."""
-
-    def frame(self) -> Frame:
-        """The newest state."""
-
-    def wait(self, seen: int, timeout: float) -> int:
-        """The number of the newest state, as soon as it is another than `seen`, or when time is up."""
-
-    def close(self) -> None:
-        """End training, and let go of all that the session holds."""
-
-
 class Frames:
     """The newest frame of a session, made once for all pages that wait for one."""
 
-    def __init__(self, session: Watched) -> None:
+    def __init__(self, session: Session) -> None:
         self._session, self._newest = session, Frame(-1, {})
         self._making, self._next = threading.Lock(), 0.0
-        self._tidy = time.monotonic() + TIDY
 
     def after(self, seen: int, closed: threading.Event) -> Frame | None:
         """A frame newer than the one of the number `seen`, once there is one; None when `closed` is set."""
@@ -69,10 +52,6 @@ class Frames:
                     began, spent = time.monotonic(), time.thread_time()
                     self._newest = self._session.frame()
                     self._next = began + max(FASTEST, (time.thread_time() - spent) / SHARE)
-                    if began >= self._tidy:
-                        # Histories that grow a little from look to look leave gaps that fit nothing.
-                        self._tidy = began + TIDY
-                        release_memory()
                 if self._newest.number != seen:
                     return self._newest
         return None
@@ -88,7 +67,7 @@ class Viewer:
     training for none of them.
     """
 
-    def __init__(self, session: Watched, frames: Frames, send: Callable[[str, bytes | None], None]) -> None:
+    def __init__(self, session: Session, frames: Frames, send: Callable[[str, bytes | None], None]) -> None:
         self._session, self._frames, self._send = session, frames, send
         self._commands: queue.Queue[object] = queue.Queue()
         self._waiting, self._counting = 0, threading.Lock()

@@ -104,6 +104,35 @@ def test_change_in_the_past_begins_a_branch_and_a_refused_one_none(session, do):
     assert session.brief()["last"] == 5
 
 
+@pytest.mark.parametrize(
+    "message",
+    [
+        {"do": "seek", "iteration": 9_000_000},
+        {"do": "turn_to", "name": "nowhere"},
+        {"do": "start_with", "name": "nothing"},
+        {"do": "open_lesson", "text": "lesson = 1\n[data]\nset = 'xor'\n[[beside]]\ntraining = {l2 = -1}"},
+        {"do": "try_remedy", "finding": 0},
+        {"do": "try_remedy", "finding": 1},
+    ],
+)
+def test_refused_command_lets_training_play_on_as_it_was(session, do, message):
+    wrong = {"optimizer": {"name": "sgd", "learning_rate": -1}}
+    session.diagnosis = {
+        "findings": [
+            {"name": "rate", "remedy": {"changes": wrong, "anew": anew, "words": ""}}
+            for anew in (False, True)
+        ]
+    }
+    do("end_at", iteration=10_000_000)
+    do("pace", iterations=1)
+    do("play")
+    tape = session.current.tape
+    assert "error" in session.command(message)
+    assert session.brief()["state"] == "playing"
+    assert [branch.tape for branch in session.branches] == [tape]
+    assert session.current.tape is tape
+
+
 # ---- How it learns ----------------------------------------------------------------------------------
 
 

@@ -103,10 +103,6 @@ def test_frame_says_where_each_array_lies(session):
     assert header["frame"]["number"] == frame.number
 
 
-def test_frame_is_computed_once_for_pages_that_ask_at_once(session):
-    assert session.frame() is session.frame()
-
-
 def test_samples_are_those_held_out_and_those_trained_on(session):
     samples = session.command({"do": "samples"})
     run = session.shown_run()

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any, Protocol
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
 
-from glassnet.errors import GlassnetError
+from glassnet.errors import GlassnetError, InputError
+from glassnet.lab.frame import finite
 from glassnet.lab.scene import Scene
 from glassnet.lab.study import Study
 from glassnet.training.hooks import Hook
@@ -37,28 +38,57 @@ class Branch:
     parent: str = ""
     at: int = 0
 
+    @classmethod
+    def of(cls, name: str, study: Study, beside: Branch | None = None) -> Branch:
+        """A branch at the start of a study, which looks at the same data as `beside` does.
 
-def tape_of(study: Study) -> Tape:
-    """A tape at the start of a study, within the bounds of a dozen of them."""
-    data = study.data
-    return Tape(study.network, data.X, data.y, memory="32 MiB", disk="256 MiB", **study.settings)
+        Its tape keeps within the bounds of a dozen of them.
+        """
+        data = study.data
+        tape = Tape(study.network, data.X, data.y, memory="32 MiB", disk="256 MiB", **study.settings)
+        scene = beside.scene if beside is not None and beside.study.data is data else Scene(data)
+        return cls(name, tape, study, scene, study)
+
+    def branched(self, name: str, iteration: int) -> Branch:
+        """A branch that shares the past up to an iteration."""
+        return replace(
+            self,
+            name=name,
+            tape=self.tape.branch(iteration),
+            events=[event for event in self.events if event["iteration"] <= iteration],
+            script=[*self.script],
+            parent=self.name,
+            at=iteration,
+        )
+
+    def brief(self) -> dict[str, Any]:
+        """Its name, where it began and how far it has come, as a page lists it."""
+        losses = self.tape.losses
+        return {
+            "name": self.name,
+            "parent": self.parent,
+            "at": self.at,
+            "iterations": self.tape.iterations,
+            "loss": finite(losses[-1]) if len(losses) else None,
+        }
 
 
-class Watched(Protocol):
-    """What a watch needs of a session."""
-
-    def look(self, run: TrainingRun, speed: float) -> None:
-        """Training has come to this run, at so many iterations a second."""
-
-    def wanted(self) -> bool:
-        """Whether training should rest."""
+def free_name(name: str, branches: Sequence[Branch]) -> str:
+    """The name, or where it is taken the name with a number; InputError for one branch too many."""
+    if len(branches) >= MOST_BRANCHES:
+        raise InputError(f"There are {MOST_BRANCHES} branches already: drop one first.")
+    taken = {branch.name for branch in branches}
+    numbers = (f"{name or 'Branch'} {i}" for i in range(2, MOST_BRANCHES + 3))
+    return name if name and name not in taken else next(one for one in numbers if one not in taken)
 
 
 class Watch(Hook[TrainingRun]):
-    """Shows a session the run about 30 times a second, however long an iteration takes."""
+    """Shows the run, and how fast it goes, about 30 times a second; ends training where that is wanted."""
 
-    def __init__(self, session: Watched, stops: bool) -> None:
-        self._session, self._stops, self.asked = session, stops, False
+    def __init__(
+        self, show: Callable[[TrainingRun, float], None], wanted: Callable[[], bool] | None
+    ) -> None:
+        self._show, self._wanted, self.asked = show, wanted, False
         self._last, self._at = time.perf_counter(), 0
 
     def on_train_begin(self, run: TrainingRun) -> None:
@@ -71,9 +101,9 @@ class Watch(Hook[TrainingRun]):
             self.every = min(2 * self.every, 2**20)
         elif took > 2 * FRAME_SECONDS:
             self.every = max(1, self.every // 2)
-        self._session.look(run, made / took if took > 0 else 0.0)
+        self._show(run, made / took if took > 0 else 0.0)
         self._last, self._at = now, run.iterations
-        self.asked = self._stops and self._session.wanted()
+        self.asked = self._wanted is not None and self._wanted()
         return self.asked
 
 

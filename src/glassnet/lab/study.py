@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from glassnet.data.encoding import label_numbers
 from glassnet.errors import InputError
-from glassnet.nn.network import Network
+from glassnet.nn.network import Network, count_parameters
 from glassnet.plots.projection import as_names, numbered
 from glassnet.utils.array_checks import as_matrix, as_numbers, check_finite
 
@@ -19,6 +19,21 @@ MOST_LAYERS, MOST_UNITS, MOST_PARAMETERS = 8, 1_000, 200_000
 """The largest network that a page or a lesson builds; `gn.train` takes larger ones."""
 _MOST_CLASSES = 12
 """Whole numbers with more values than this count as quantities."""
+
+
+def check_sizes(sizes: Sequence[int]) -> None:
+    """Raise InputError for a network that a page cannot draw."""
+    hidden = sizes[1:-1]
+    if len(hidden) > MOST_LAYERS or any(size > MOST_UNITS for size in hidden):
+        raise InputError(
+            f"sizes is {list(sizes)!r:.80}; the lab draws up to {MOST_LAYERS} hidden layers of up to "
+            f"{MOST_UNITS:,} units."
+        )
+    if (size := count_parameters(tuple(sizes))) > MOST_PARAMETERS:
+        raise InputError(
+            f"This network has {size:,} parameters; the lab draws up to {MOST_PARAMETERS:,}. Take fewer "
+            f"units, or train it in Python: gn.train."
+        )
 
 
 @dataclass(frozen=True, eq=False)

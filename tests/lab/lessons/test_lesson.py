@@ -161,6 +161,16 @@ def test_event_that_cannot_be_made_stops_the_lesson_in_words():
         assert "The lesson cannot go on: index is 999" in session.brief()["trouble"]
 
 
+def test_change_of_a_lesson_comes_on_each_branch_that_begins_before_it():
+    text = "lesson = 1\n[data]\nset = 'xor'\n[[events]]\niteration = 3\nedit = [0, 1.0]"
+    with Session(read_lesson(text)) as session:
+        session.command({"do": "branch", "name": "other"})
+        for name in ("other", "Run"):
+            session.command({"do": "turn_to", "name": name})
+            session.command({"do": "step", "n": 5})
+            assert [event["iteration"] for event in session.setup()["events"]] == [3]
+
+
 def test_lesson_keeps_its_title_notes_and_hidden_parts():
     with Session(study_of_set("xor")) as session:
         session.command({"do": "note", "iteration": 0, "text": "Look."})

@@ -10,28 +10,26 @@ from glassnet.diagnostics.diagnosis.remedies import as_changed, as_keywords
 from glassnet.diagnostics.explain.asking import NEEDED
 from glassnet.diagnostics.explain.asking import explain as explain_number
 from glassnet.errors import InputError
-from glassnet.lab.commands.learning import change_training
-from glassnet.lab.commands.schema import Field, command, whole
-from glassnet.lab.commands.time import play
+from glassnet.lab.commands.schema import Field, command, question, whole
 from glassnet.lab.study import MOST_LAYERS, MOST_UNITS
 from glassnet.utils.settings_checks import one_of, or_none
 from glassnet.utils.warn import collected
 
 if TYPE_CHECKING:
-    from glassnet.lab.live import Live
+    from glassnet.lab.session import Session
 
 _MOST_ROWS = 10_000_000
 _SECONDS = 6.0
 
 
-@command(
+@question(
     what=Field(one_of(NEEDED)),
     sample=Field(or_none(whole(0, _MOST_ROWS)), None),
     layer=Field(or_none(whole(1, MOST_LAYERS + 1)), None),
     unit=Field(or_none(whole(0, MOST_UNITS)), None),
     input=Field(or_none(whole(0, _MOST_ROWS)), None),
 )
-def explain(session: Live, what: str, **place: Any) -> dict[str, Any]:
+def explain(session: Session, what: str, **place: Any) -> dict[str, Any]:
     """A number at the iteration that is shown: its formula, the same with numbers, the result, a check.
 
     The arguments are those of `glassnet.explain`.
@@ -49,8 +47,8 @@ def explain(session: Live, what: str, **place: Any) -> dict[str, Any]:
     return {"iteration": run.iterations, **found.to_dict()}
 
 
-@command()
-def diagnose(session: Live) -> dict[str, Any]:
+@question()
+def diagnose(session: Session) -> dict[str, Any]:
     """Begin to look for why the network does not learn; `findings` has the answer once it is there."""
     moment = session.moment()
     if session.diagnosing:
@@ -75,8 +73,8 @@ def diagnose(session: Live) -> dict[str, Any]:
     return {"looking": True}
 
 
-@command()
-def findings(session: Live) -> dict[str, Any]:
+@question()
+def findings(session: Session) -> dict[str, Any]:
     """What `diagnose` found: findings with evidence and remedies, and what came of trying them."""
     if session.diagnosing:
         return {"looking": True}
@@ -86,7 +84,7 @@ def findings(session: Live) -> dict[str, Any]:
 
 
 @command(finding=Field(whole(0, 100)))
-def try_remedy(session: Live, finding: int) -> dict[str, Any]:
+def try_remedy(session: Session, finding: int) -> None:
     """Train with the remedy of a finding, on a branch of its own."""
     found = (session.diagnosis or {}).get("findings", [])
     if finding >= len(found):
@@ -96,18 +94,13 @@ def try_remedy(session: Live, finding: int) -> dict[str, Any]:
     if not changes:
         raise InputError(f"No setting does this: {remedy['words']}")
     name = f"Mend {found[finding]['name'].replace('_', ' ')}"[:40]
-    if not remedy["anew"]:
-        with session.still():
-            session.branch(name)
-        change_training(session, dict(changes))
-        return play(session)
-    with session.still():
+    if remedy["anew"]:
         study = session.study
         if "network" in changes:
             study = study.with_network(as_changed(study.network, changes))
-        changes = as_keywords(changes)
         if "random_state" in changes or "scheme" in changes:
             study = study.restarted()
-        session.begin_beside(study.with_settings(**changes), name)
-        session.go()
-    return session.brief()
+        session.begin_beside(study.with_settings(**as_keywords(changes)), name)
+    else:
+        session.change({"training": changes}, beside=name)
+    session.go()

@@ -19,7 +19,7 @@ from glassnet.lab.sources import study_of_points, study_of_set, study_of_table, 
 from glassnet.utils.settings_checks import or_none
 
 if TYPE_CHECKING:
-    from glassnet.lab.live import Live
+    from glassnet.lab.session import Session
 
 _FAR = 1e9
 _MOST_DRAWN = 5_000
@@ -32,21 +32,17 @@ _MOST_DRAWN = 5_000
     held_out=Field(or_none(number(0, 0.9)), None),
 )
 def data(
-    session: Live, name: str, settings: dict[str, Any], seed: int | None, held_out: float | None
-) -> dict[str, Any]:
+    session: Session, name: str, settings: dict[str, Any], seed: int | None, held_out: float | None
+) -> None:
     """A built-in set, with its own network and settings; of the same set, the network stays as it is."""
-    study, end = study_of_set(name, settings, seed, held_out), None
-    with session.still():
-        session.halt()
-        before = session.study
-        if before.data.source.get("set") == name and not before.own:
-            study, end = study.with_choices_of(before), session.end
-        session.begin(study, end)
-    return session.brief()
+    study, end, before = study_of_set(name, settings, seed, held_out), None, session.study
+    if before.data.source.get("set") == name and not before.own:
+        study, end = study.with_choices_of(before), session.end
+    session.begin(study, end)
 
 
 @command(points=Field(many(many(number(-_FAR, _FAR), 3), _MOST_DRAWN)))
-def points(session: Live, points: list[list[float]]) -> dict[str, Any]:
+def points(session: Session, points: list[list[float]]) -> None:
     """Samples drawn by hand, each x, y and the number of its class, in place of the data so far."""
     if any(len(point) != 3 or point[2] not in range(8) for point in points):
         raise InputError("A point is x, y and the number of its class, from 0 to 7.")
@@ -54,67 +50,53 @@ def points(session: Live, points: list[list[float]]) -> dict[str, Any]:
         raise InputError(
             "Draw at least two points, of two classes: with one class there is nothing to learn."
         )
-    study = study_of_points(points)
-    with session.still():
-        session.halt()
-        session.begin(study)
-    return session.brief()
+    session.begin(study_of_points(points))
 
 
 @command(place=Field(many(number(-_FAR, _FAR), 2)), target=Field(whole(0, 1_000)))
-def add_point(session: Live, place: list[float], target: int) -> dict[str, Any]:
+def add_point(session: Session, place: list[float], target: int) -> None:
     """One more sample at a place of the picture; training goes on with it."""
-    with session.still():
-        if not session.moment().scene.projection.whole:
-            raise InputError("Points can be drawn where the picture shows every input, and for classes.")
-        session.change({"point": [*place, target]})
-    return session.brief()
+    if not session.current.scene.projection.whole:
+        raise InputError("Points can be drawn where the picture shows every input, and for classes.")
+    session.change({"point": [*place, target]})
 
 
 @command(row=Field(whole(0, 10_000_000)))
-def erase_point(session: Live, row: int) -> dict[str, Any]:
+def erase_point(session: Session, row: int) -> None:
     """Take a sample away; training goes on without it."""
-    with session.still():
-        session.change({"erase": row})
-    return session.brief()
+    session.change({"erase": row})
 
 
 @command(row=Field(whole(0, 10_000_000)), target=Field(whole(0, 1_000)))
-def label(session: Live, row: int, target: int) -> dict[str, Any]:
+def label(session: Session, row: int, target: int) -> None:
     """Another class for a sample; training goes on with it."""
-    with session.still():
-        session.change({"label": [row, target]})
-    return session.brief()
+    session.change({"label": [row, target]})
 
 
 @command(name=Field(text(200)), text=Field(text(MOST_TEXT)))
-def open_table(session: Live, name: str, text: str) -> dict[str, Any]:
+def open_table(session: Session, name: str, text: str) -> dict[str, Any]:
     """A table of text that was dropped on the page; at first the network predicts its last column."""
-    table = table_of_text(name, text)
-    study = study_of_table(table, name, text=text)
-    with session.still():
-        session.halt()
-        session.begin(study)
-    return {**session.brief(), "columns": list(table.names), "target": study.data.target}
+    return _learn_table(session, name, text)
 
 
 @command(column=Field(text(200)), held_out=Field(number(0, 0.9), 0.25))
-def predict_column(session: Live, column: str, held_out: float) -> dict[str, Any]:
+def predict_column(session: Session, column: str, held_out: float) -> dict[str, Any]:
     """Another column of the open table to predict."""
     source = session.study.data.source
     if "table" not in source:
         raise InputError("There is no open table: open one first.")
-    table = table_of_text(source["table"], source["text"])
-    study = study_of_table(table, source["table"], column, held_out, source["text"])
-    with session.still():
-        session.halt()
-        session.begin(study)
-    return {**session.brief(), "columns": list(table.names), "target": study.data.target}
+    return _learn_table(session, source["table"], source["text"], column, held_out)
+
+
+def _learn_table(
+    session: Session, name: str, text: str, column: str | None = None, held_out: float = 0.25
+) -> dict[str, Any]:
+    study = study_of_table(table_of_text(name, text), name, column, held_out, text)
+    session.begin(study)
+    return {"columns": study.data.source["columns"], "target": study.data.target}
 
 
 @command(inputs=Field(or_none(many(text(200), 2)), None))
-def axes(session: Live, inputs: list[str] | None) -> dict[str, Any]:
+def axes(session: Session, inputs: list[str] | None) -> None:
     """The two inputs that the picture shows; None takes the directions in which the samples vary most."""
-    with session.still():
-        session.look_along(inputs)
-    return session.brief()
+    session.look_along(inputs)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from glassnet.diagnostics.curvature import curvature
-from glassnet.lab.commands.schema import Field, command, many, number
+from glassnet.lab.commands.schema import Field, many, number, question
 from glassnet.lab.frame import finite
 from glassnet.lab.lessons.lesson import CONTROLS, read_title, shipped
 from glassnet.lab.showing import training_rows
@@ -17,28 +17,28 @@ from glassnet.plots.picture_data import chosen_samples
 from glassnet.training.steppers import RULES, SOLVERS, Rule
 
 if TYPE_CHECKING:
-    from glassnet.lab.live import Live
+    from glassnet.lab.session import Session
 
 _FAR = 1e12
 MOST_CURVED, ROWS_CURVED = 1_000, 2_000
 """Parameters, and samples, up to which the curvature is computed for a page."""
 
 
-@command()
-def setup(session: Live) -> dict[str, Any]:
+@question()
+def setup(session: Session) -> dict[str, Any]:
     """The data, the network, the settings and the branches, as a page shows them."""
     return session.setup()
 
 
-@command()
-def samples(session: Live) -> dict[str, Any]:
+@question()
+def samples(session: Session) -> dict[str, Any]:
     """The samples that the page draws, with where they lie and which are held out."""
     moment = session.moment()
     return moment.scene.samples(moment.run)
 
 
-@command(place=Field(many(number(-_FAR, _FAR), 2)))
-def value_at(session: Live, place: list[float]) -> dict[str, Any]:
+@question(place=Field(many(number(-_FAR, _FAR), 2)))
+def value_at(session: Session, place: list[float]) -> dict[str, Any]:
     """The exact outputs of every layer at a place of the picture."""
     moment = session.moment()
     row = moment.scene.lifted(place)
@@ -50,8 +50,8 @@ def value_at(session: Live, place: list[float]) -> dict[str, Any]:
     }
 
 
-@command()
-def catalog(session: Live) -> dict[str, Any]:
+@question()
+def catalog(session: Session) -> dict[str, Any]:
     """All that can be chosen: optimizers and solvers with their settings, activations, sets with theirs."""
     rules = {
         name: {"solver": name in SOLVERS, "settings": _defaults(kind())} for name, kind in RULES.items()
@@ -73,8 +73,8 @@ def _defaults(rule: Rule) -> dict[str, Any]:
     return {name: value for name, value in values if isinstance(value, (bool, int, float))}
 
 
-@command()
-def limit(session: Live) -> dict[str, Any]:
+@question()
+def limit(session: Session) -> dict[str, Any]:
     """The learning rate above which gradient descent is not stable here, 2 (1 + momentum) / lambda_max.
 
     The curvature is that of all samples, or of 2,000 of them where there are more.

@@ -88,10 +88,14 @@ def record(value: Any, name: str) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class Command:
-    """What a session does for a page: a function of it and of checked arguments, with an answer."""
+    """What a session does for a page: a function of it and of checked arguments, with an answer.
+
+    One that `acts` is done while training rests, and its answer has the session's state in short.
+    """
 
     function: Callable[..., Mapping[str, Any] | None]
     fields: Mapping[str, Field]
+    acts: bool
 
 
 COMMANDS: dict[str, Command] = {}
@@ -101,10 +105,21 @@ Function = TypeVar("Function", bound=Callable[..., Mapping[str, Any] | None])
 
 
 def command(**fields: Field) -> Callable[[Function], Function]:
-    """Make a function the command of its name, with these arguments beside the session."""
+    """Make a function the command of its name that acts, with these arguments beside the session.
 
+    An error that it raises must leave the session as it was.
+    """
+    return _registered(fields, acts=True)
+
+
+def question(**fields: Field) -> Callable[[Function], Function]:
+    """Make a function the command of its name that only asks, while training goes on."""
+    return _registered(fields, acts=False)
+
+
+def _registered(fields: Mapping[str, Field], acts: bool) -> Callable[[Function], Function]:
     def register(function: Function) -> Function:
-        COMMANDS[function.__name__] = Command(function, fields)
+        COMMANDS[function.__name__] = Command(function, fields, acts)
         return function
 
     return register

@@ -5,78 +5,75 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from glassnet.errors import InputError
-from glassnet.lab.commands.schema import MOST_ITERATIONS, MOST_TEXT, Field, command, many, text, whole
+from glassnet.lab.commands.schema import (
+    MOST_ITERATIONS,
+    MOST_TEXT,
+    Field,
+    command,
+    many,
+    question,
+    text,
+    whole,
+)
 from glassnet.lab.lessons.code import as_python
 from glassnet.lab.lessons.lesson import CONTROLS, find_lesson, lesson_text, read_lesson
 from glassnet.lab.lessons.recipe import recipe_of
 from glassnet.utils.settings_checks import one_of
 
 if TYPE_CHECKING:
-    from glassnet.lab.live import Live
+    from glassnet.lab.session import Session
 
 
-@command(title=Field(text(200), ""), hidden=Field(many(one_of(CONTROLS), len(CONTROLS)), ()))
-def lesson(session: Live, title: str, hidden: list[str]) -> dict[str, Any]:
+@question(title=Field(text(200), ""), hidden=Field(many(one_of(CONTROLS), len(CONTROLS)), ()))
+def lesson(session: Session, title: str, hidden: list[str]) -> dict[str, Any]:
     """The session as a lesson, a TOML file: its start, each change in its place, and the notes.
 
     It is the branch that is shown. `title` and the parts of the page to put away, `hidden`, take the place
     of those of the lesson that was opened.
     """
-    return {"text": text_of(session, title, tuple(hidden))}
-
-
-def text_of(session: Live, title: str = "", hidden: tuple[str, ...] = ()) -> str:
-    """The lesson's text."""
     with session.still():
         branch = session.current
-        return lesson_text(
+        toml = lesson_text(
             title or session.title or branch.study.data.name,
             recipe_of(branch.start),
             max(branch.tape.iterations, 1),
             [dict(event) for event in branch.events],
             session.notes,
-            hidden or session.hidden,
+            tuple(hidden) or session.hidden,
             session.opens,
             session.pace,
         )
+    return {"text": toml}
 
 
 @command(text=Field(text(MOST_TEXT), ""), name=Field(text(40), ""))
-def open_lesson(session: Live, text: str, name: str) -> dict[str, Any]:
+def open_lesson(session: Session, text: str, name: str) -> None:
     """Play a lesson from its start: its text, or the name of one that ships."""
     if bool(text) == bool(name):
         raise InputError("open_lesson takes the text of a lesson, or the name of one that ships.")
-    read = read_lesson(text or find_lesson(name))
-    with session.still():
-        session.halt()
-        session.play_lesson(read)
-    return session.brief()
+    session.play_lesson(read_lesson(text or find_lesson(name)))
 
 
 @command(iteration=Field(whole(0, MOST_ITERATIONS)), text=Field(text(4_000)))
-def note(session: Live, iteration: int, text: str) -> dict[str, Any]:
+def note(session: Session, iteration: int, text: str) -> None:
     """Write a note at an iteration, at which playing pauses; an empty one takes it away."""
-    with session.still():
-        if text.strip():
-            session.notes[iteration] = text.strip()
-        else:
-            session.notes.pop(iteration, None)
-        session.news(setup=True)
-    return session.brief()
+    if text.strip():
+        session.notes[iteration] = text.strip()
+    else:
+        session.notes.pop(iteration, None)
+    session.news(setup=True)
 
 
 @command()
-def leave_lesson(session: Live) -> dict[str, Any]:
+def leave_lesson(session: Session) -> None:
     """Show all parts of the page again, without the lesson's title and notes."""
-    with session.still():
-        session.title, session.hidden, session.opens = "", (), ""
-        session.notes.clear()
-        session.news(setup=True)
-    return session.brief()
+    session.title, session.hidden, session.opens = "", (), ""
+    session.notes.clear()
+    session.news(setup=True)
 
 
-@command()
-def python(session: Live) -> dict[str, Any]:
+@question()
+def python(session: Session) -> dict[str, Any]:
     """A program in Python that gives the bits of the branch that is shown."""
     with session.still():
         branch = session.current

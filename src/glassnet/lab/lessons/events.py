@@ -76,8 +76,6 @@ def _training(plain: Mapping[str, Any], run: TrainingRun, study: Study) -> Chang
     changes = settings_of(plain)
     if "freeze" in changes:
         frozen_mask(run.network.sizes, tuple(changes["freeze"]))  # InputError for a layer that is not there
-    if changes.get("batch_size", 0) is None and run.batch_size is None:
-        del changes["batch_size"]
     return Change(changes, study.with_settings(**changes))
 
 

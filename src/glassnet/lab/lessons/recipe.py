@@ -11,8 +11,8 @@ from numpy.random import RandomState
 
 from glassnet.errors import InputError, InputTypeError
 from glassnet.lab.sources import study_of_points, study_of_set, study_of_table, table_of_text
-from glassnet.lab.study import MOST_LAYERS, MOST_PARAMETERS, MOST_UNITS, Data, Study, as_data, first_network
-from glassnet.nn.network import Network, Parameters, count_parameters
+from glassnet.lab.study import Data, Study, as_data, check_sizes, first_network
+from glassnet.nn.network import Network, Parameters
 from glassnet.training.early_stopping import EarlyStopping
 from glassnet.training.settings import NAMES
 from glassnet.training.steppers import rule_from_dict
@@ -51,7 +51,8 @@ def study_of(recipe: Mapping[str, Any], iterations: int | None = None) -> Study:
     for key in recipe:
         if key not in ("data", "network", "training"):
             raise InputError(f"A lesson has no section {key!r}; expected data, network, training.")
-    _refuse_large(recipe)
+    if "network" in recipe:  # which may be anybody's
+        check_sizes(recipe["network"]["sizes"])
     study = base_study(recipe["data"])
     if "network" in recipe:
         known = recipe["network"]
@@ -72,23 +73,6 @@ def study_of(recipe: Mapping[str, Any], iterations: int | None = None) -> Study:
     if settings:
         study = study.with_settings(**settings)
     return study if iterations is None else replace(study, iterations=iterations)
-
-
-def _refuse_large(recipe: Mapping[str, Any]) -> None:
-    """Raise InputError for more than the lab takes from its page: a lesson may be anybody's."""
-    if "network" not in recipe:
-        return
-    sizes = [int(size) for size in recipe["network"]["sizes"]]
-    if len(sizes) - 2 > MOST_LAYERS or not all(size <= MOST_UNITS for size in sizes[1:]):
-        raise InputError(
-            f"sizes is {sizes!r:.80}; the lab draws up to {MOST_LAYERS} hidden layers of up to "
-            f"{MOST_UNITS:,} units."
-        )
-    if (size := count_parameters(tuple(sizes))) > MOST_PARAMETERS:
-        raise InputError(
-            f"This network has {size:,} parameters; the lab draws up to {MOST_PARAMETERS:,}. Take fewer "
-            f"units."
-        )
 
 
 def plain_data(data: Data) -> dict[str, Any]:

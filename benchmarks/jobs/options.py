@@ -14,7 +14,7 @@ from benchmarks.contest import Say
 from benchmarks.peers import Peer
 from benchmarks.tasks import N_SAMPLES
 from glassnet.errors import InputError
-from glassnet.plots.libraries import require
+from glassnet.utils.libraries import require
 from glassnet.utils.settings_checks import as_count, as_real, as_steps
 from glassnet.utils.storage import atomic_write, results_folder
 

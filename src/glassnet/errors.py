@@ -28,6 +28,10 @@ class FileError(InputError):
     """A file that is missing, unreadable, damaged, of another format or cannot be written."""
 
 
+class MissingLibraryError(InputError, ImportError):
+    """A library is not installed; the message gives the command that installs it."""
+
+
 class GradientError(InputError):
     """Backpropagation disagrees with the numerical gradient; names layer, entry and both values."""
 

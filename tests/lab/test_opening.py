@@ -13,10 +13,9 @@ import pytest
 from strangers import ask
 
 import glassnet as gn
-from glassnet.errors import FileError, InputError, InputTypeError
+from glassnet.errors import FileError, InputError, InputTypeError, MissingLibraryError
 from glassnet.experiments import about, built_in
 from glassnet.lab import opening
-from glassnet.plots.libraries import MissingLibraryError
 
 X = np.random.RandomState(0).randn(60, 2)
 Y = (X[:, 0] > 0).astype(int)

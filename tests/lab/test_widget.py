@@ -6,9 +6,9 @@ import threading
 
 import pytest
 
+from glassnet.errors import MissingLibraryError
 from glassnet.lab import opening
 from glassnet.lab.server import PAGE
-from glassnet.plots.libraries import MissingLibraryError
 
 
 @pytest.fixture

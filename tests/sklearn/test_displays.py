@@ -14,7 +14,7 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler, scale
 
 import glassnet as gn
-from glassnet.plots.libraries import MissingLibraryError
+from glassnet.errors import MissingLibraryError
 from glassnet.sklearn.displays.network_diagram import strongest_units, strongest_weights, unit_heights
 from glassnet.sklearn.displays.subject import find_subject
 

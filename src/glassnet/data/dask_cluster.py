@@ -21,6 +21,7 @@ from glassnet.data.reduce import NEVER, Block, Cancelled, Ranges, Reduction, Sta
 from glassnet.data.source import Dataset, WrappedDataset
 from glassnet.errors import EngineError, GlassnetError, GlassnetWarning, InputError, InputTypeError
 from glassnet.utils.interrupts import Cut
+from glassnet.utils.libraries import require
 from glassnet.utils.threads import thread_count
 from glassnet.utils.warn import warn
 
@@ -44,7 +45,7 @@ def client_of(dask: object) -> Any:
     None means the active client, or else threads in this process as a cluster of their own. Raises
     EngineError where no scheduler answers, InputError for what is no address.
     """
-    distributed: Any = imported("distributed")
+    distributed: Any = require("distributed")
     if isinstance(dask, distributed.Client):
         return dask
     if dask is None:
@@ -96,7 +97,7 @@ _clients: dict[str, Any] = {}
 
 def _own_client(settings: dict[str, Any]) -> Any:
     """A client that ends with this process, one for each kind of settings; it is never the default."""
-    distributed: Any = imported("distributed")
+    distributed: Any = require("distributed")
     kind = repr(settings)
     if kind in _clients and _clients[kind].status == "running":
         return _clients[kind]
@@ -125,18 +126,6 @@ def _cluster(distributed: Any, settings: dict[str, Any]) -> Any:
         del os.environ[_STARTING]
     atexit.register(cluster.close)
     return cluster
-
-
-def imported(name: str) -> Any:
-    """A module of Dask; InputError, which says what to install, where it is missing."""
-    import importlib
-
-    try:
-        return importlib.import_module(name)
-    except ImportError as error:
-        raise InputError(
-            f'Dask needs {error.name}, which is not installed: pip install "glassnet[dask]".'
-        ) from error
 
 
 def is_collection(X: object) -> bool:
@@ -180,7 +169,7 @@ def _worker_watch(client: Any) -> Callable[[], None]:
 
 def gathered(client: Any, tasks: Sequence[Any], cancelled: Cancelled = NEVER) -> list[Any]:
     """The results of tasks. Raises Cut once `cancelled` says so, EngineError if the cluster is lost."""
-    distributed: Any = imported("distributed")
+    distributed: Any = require("distributed")
     futures: list[Any] = []
     try:
         with client.as_current():
@@ -218,7 +207,7 @@ def gathered(client: Any, tasks: Sequence[Any], cancelled: Cancelled = NEVER) ->
 
 def is_lost(client: Any, error: Exception) -> bool:
     """Whether the error comes from a cluster that is gone, and not from a task."""
-    distributed: Any = imported("distributed")
+    distributed: Any = require("distributed")
     from concurrent.futures import CancelledError
 
     lost = distributed.comm.CommClosedError, CancelledError, distributed.KilledWorker
@@ -247,7 +236,7 @@ class ClusterDataset(WrappedDataset):
     def reduce_ranges(
         self, reduction: Reduction, ranges: Ranges, threads: int, cancelled: Cancelled
     ) -> list[State]:
-        dask: Any = imported("dask")
+        dask: Any = require("dask")
         payload, rows = (dask.delayed(value, traverse=False) for value in (reduction, self._dataset))
         task = dask.delayed(_reduce_range, pure=False)
         return gathered(self._client, [task(rows, payload, *edges) for edges in ranges], cancelled)
@@ -293,7 +282,7 @@ class DaskDataset(Dataset):
         self, reduction: Reduction, ranges: Ranges, threads: int, cancelled: Cancelled
     ) -> list[State]:
         """Each range is a chain of tasks, one for each of its partitions, which pass the state on."""
-        dask: Any = imported("dask")
+        dask: Any = require("dask")
         payload, step = dask.delayed(reduction, traverse=False), dask.delayed(_step, pure=False)
         edges, chains = np.array(self._edges), []
         for start, stop in ranges:

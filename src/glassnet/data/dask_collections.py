@@ -8,11 +8,12 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from glassnet.data.dask_cluster import About, DaskDataset, client_of, gathered, imported
+from glassnet.data.dask_cluster import About, DaskDataset, client_of, gathered
 from glassnet.data.reduce import Block
 from glassnet.data.source import as_labels, choose_columns
 from glassnet.errors import InputError, InputTypeError
 from glassnet.utils.array_checks import as_numbers
+from glassnet.utils.libraries import require
 
 
 def dask_dataset(
@@ -31,7 +32,7 @@ def dask_dataset(
         )
     if features is not None:
         raise InputError("features are columns of a dataframe; of an array take them: X[:, places].")
-    delayed: Any = imported("dask").delayed
+    delayed: Any = require("dask").delayed
     X = X.rechunk({1: -1})
     partitions = [row[0] for row in X.to_delayed()]
     known = [None if np.isnan(rows) else int(rows) for rows in X.chunks[0]]
@@ -73,7 +74,7 @@ def _of_frame(
     about = About(
         "a Dask dataframe", len(chosen), precision, weight is not None, chosen, y is not None, flat
     )
-    delayed: Any = imported("dask").delayed
+    delayed: Any = require("dask").delayed
     columns = dict.fromkeys([*chosen, *targets, *([] if weight_name is None else [weight_name])])
     split, used = delayed(_block_of_frame), (list(chosen), y if targets else None, weight_name)
     partitions = frame[list(columns)].to_delayed()
@@ -114,7 +115,7 @@ def _joined(
     join: Any,
 ) -> DaskDataset:
     """The partitions with the targets and weights that come beside X."""
-    delayed: Any = imported("dask").delayed
+    delayed: Any = require("dask").delayed
     lengths: list[int] = [n for n in known if n is not None]
     if len(lengths) < len(known):
         lengths = gathered(client, [delayed(_rows_in)(partition) for partition in partitions])

@@ -17,9 +17,10 @@ from numpy.typing import NDArray
 from glassnet.data.reduce import Block, Columns
 from glassnet.data.source import Dataset, choose_columns
 from glassnet.data.tables import Column, Table
-from glassnet.data.tables.parquet_files import ENDINGS, import_pyarrow, pandas_index, unreadable_parquet
+from glassnet.data.tables.parquet_files import ENDINGS, pandas_index, unreadable_parquet
 from glassnet.data.tables.words import as_option
 from glassnet.errors import FileError, InputError, InputTypeError
+from glassnet.utils.libraries import require
 from glassnet.utils.memory import DEFAULT_MEMORY, size_text
 from glassnet.utils.paths import as_path, explain, is_pattern
 
@@ -372,7 +373,7 @@ def _as_numpy(values: Any) -> NDArray[Any]:
 
 
 def _opened(path: Path) -> Any:
-    pa, pq = import_pyarrow(path)
+    pa, pq = require("pyarrow"), require("pyarrow.parquet")
     try:
         # Page by page: a mapped file, or a row group that is read at once, may be of any size.
         # Pages with a checksum are compared with it.

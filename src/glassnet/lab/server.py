@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from glassnet.errors import InputError
-from glassnet.lab.extra import require
 from glassnet.lab.guard import LOOPBACK, Guard, Guarded
 from glassnet.lab.viewer import MOST_BYTES, Frames, Viewer
+from glassnet.utils.libraries import require
 from glassnet.utils.paths import explain
 
 if TYPE_CHECKING:

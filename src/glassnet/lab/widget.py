@@ -7,9 +7,9 @@ import importlib.resources
 import json
 from typing import Any
 
-from glassnet.lab.extra import require
 from glassnet.lab.session import Session
 from glassnet.lab.viewer import Frames, Viewer
+from glassnet.utils.libraries import require
 
 
 @functools.cache

@@ -19,6 +19,7 @@ from glassnet.training.settings import NAMES
 from glassnet.training.steppers import Solver
 from glassnet.training.train import train
 from glassnet.utils.html import GOOD, Html, cell_output, cell_table, tag
+from glassnet.utils.libraries import require
 
 if TYPE_CHECKING:
     import pandas
@@ -167,14 +168,11 @@ class SweepResult(Comparison):
         return pandas.DataFrame(columns, index=self.origin.index[columns["row"]])
 
     def to_pandas(self) -> pandas.DataFrame:
-        """`table` as a pandas DataFrame; an InputError where pandas is not installed.
+        """`table` as a pandas DataFrame; MissingLibraryError where pandas is not installed.
 
         Whole numbers stay whole where some are missing, as ``batch_size`` of a full batch is.
         """
-        try:
-            import pandas
-        except ImportError as error:
-            raise _missing("pandas") from error
+        pandas = require("pandas")
         rows, kinds = self.table, {"diverged_at": "Int64"}
         for name in self.grid:
             values = [row[name] for row in rows]
@@ -184,14 +182,11 @@ class SweepResult(Comparison):
         return pandas.DataFrame(rows).astype(kinds)
 
     def to_polars(self) -> polars.DataFrame:
-        """`table` as a polars DataFrame; an InputError where polars is not installed.
+        """`table` as a polars DataFrame; MissingLibraryError where polars is not installed.
 
         Values that are neither numbers nor text, such as schedules and networks, are in words.
         """
-        try:
-            import polars
-        except ImportError as error:
-            raise _missing("polars") from error
+        polars = require("polars")
         rows = self.table
         columns = {name: [row[name] for row in rows] for name in rows[0]}
         kinds: dict[str, Any] = {"diverged_at": polars.Int64}
@@ -253,13 +248,6 @@ class SweepResult(Comparison):
 def _entry(value: Any) -> Any:
     """A setting as an entry of a table."""
     return shown(value) if isinstance(value, (Optimizer, Solver)) else value
-
-
-def _missing(name: str) -> InputError:
-    return InputError(
-        f"to_{name} needs {name}, which is not installed: pip install {name}. The attribute table "
-        f"is the same as plain dictionaries."
-    )
 
 
 def _without_nan(value: Any) -> Any:

@@ -4,12 +4,12 @@ Each function returns a matplotlib Figure that belongs to no pyplot window: Jupy
 ``figure.savefig(path)`` writes it.
 """
 
+from glassnet.errors import MissingLibraryError
 from glassnet.plots.boundary import data, decision_boundary
 from glassnet.plots.classes import confusion, precision_recall, roc
 from glassnet.plots.curvature_trace import curvature
 from glassnet.plots.film import animation, film
 from glassnet.plots.hidden_layer import hidden_projection
-from glassnet.plots.libraries import MissingLibraryError
 from glassnet.plots.loss_curve import loss
 from glassnet.plots.quantities import error_histogram, fit, regression
 from glassnet.plots.surface import output_surface

@@ -14,9 +14,9 @@ from glassnet.diagnostics.curvature import Curvature, CurvatureTrace
 from glassnet.errors import InputError, InputTypeError
 from glassnet.optim import SGD
 from glassnet.plots import style
-from glassnet.plots.libraries import require
 from glassnet.plots.loss_curve import MOST_POINTS, LossCurve, make_loss_curve
 from glassnet.training.run import TrainingRun
+from glassnet.utils.libraries import require
 from glassnet.utils.words import readable
 
 if TYPE_CHECKING:

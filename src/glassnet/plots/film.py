@@ -15,7 +15,6 @@ from glassnet._types import Array
 from glassnet.errors import InputError, InputTypeError
 from glassnet.plots import style
 from glassnet.plots.boundary import draw_background, draw_curves, draw_over_line, set_view
-from glassnet.plots.libraries import require
 from glassnet.plots.loss_curve import LossCurve, make_loss_curve, set_log_scale
 from glassnet.plots.picture_data import (
     Cloud,
@@ -34,6 +33,7 @@ from glassnet.plots.projection import Axes, Projection, spans
 from glassnet.training.run import TrainingRun
 from glassnet.training.tape.replay import Replay
 from glassnet.training.tape.tape import Tape
+from glassnet.utils.libraries import require
 from glassnet.utils.settings_checks import as_count
 from glassnet.utils.storage import atomic_write
 from glassnet.utils.words import readable

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from glassnet.plots import geometry, style
-from glassnet.plots.libraries import require
 from glassnet.plots.picture_data import HiddenScene, as_samples, check_run, make_field, make_hidden_scene
 from glassnet.plots.projection import Axes, spans
 from glassnet.training.run import TrainingRun
+from glassnet.utils.libraries import require
 from glassnet.utils.words import counted
 
 if TYPE_CHECKING:

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from glassnet._types import Array
 from glassnet.errors import InputError
 from glassnet.plots import style
-from glassnet.plots.libraries import require
 from glassnet.plots.picture_data import check_run
 from glassnet.training.run import TrainingRun
+from glassnet.utils.libraries import require
 from glassnet.utils.words import counted, readable
 
 if TYPE_CHECKING:

@@ -17,10 +17,10 @@ from glassnet.errors import InputError, InputTypeError
 from glassnet.nn import reference
 from glassnet.nn.network import Network, Parameters
 from glassnet.plots.geometry import best_azimuth, plane_in_box
-from glassnet.plots.libraries import require
 from glassnet.plots.projection import Axes, Projection, as_names, make_projection, numbered, spans
 from glassnet.training.run import TrainingRun
 from glassnet.utils.array_checks import as_matrix, as_numbers, as_target, check_finite
+from glassnet.utils.libraries import require
 from glassnet.utils.settings_checks import as_count
 
 _BLOCK = 8192  # rows that go through the network at a time

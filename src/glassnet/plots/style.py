@@ -13,8 +13,8 @@ from numpy.random import RandomState
 from numpy.typing import NDArray
 
 from glassnet._types import Array
-from glassnet.plots.libraries import require
 from glassnet.plots.picture_data import Cloud, Targets
+from glassnet.utils.libraries import require
 from glassnet.utils.words import NAME, plain, readable, short_names, tidy
 
 if TYPE_CHECKING:

@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from glassnet._types import Array
 from glassnet.plots import geometry, style
 from glassnet.plots.boundary import draw_curves
-from glassnet.plots.libraries import require
 from glassnet.plots.picture_data import (
     Grid,
     as_samples,
@@ -25,6 +24,7 @@ from glassnet.plots.picture_data import (
 )
 from glassnet.plots.projection import Axes, spans
 from glassnet.training.run import TrainingRun
+from glassnet.utils.libraries import require
 from glassnet.utils.words import readable, short_names
 
 if TYPE_CHECKING:

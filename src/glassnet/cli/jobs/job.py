@@ -26,12 +26,12 @@ from glassnet.cli.progress import Stages
 from glassnet.diagnostics.curvature import CurvatureTrace
 from glassnet.diagnostics.diagnosis import Diagnosis, diagnose
 from glassnet.diagnostics.verdict import Insight, Verdict
+from glassnet.errors import MissingLibraryError
 from glassnet.experiments.files import reads_blocks
 from glassnet.experiments.library import SETTINGS, to_toml
 from glassnet.experiments.preparation import Draws, read_whole
 from glassnet.experiments.samples import Samples
 from glassnet.experiments.settings import Experiment
-from glassnet.plots.libraries import MissingLibraryError, require
 from glassnet.plots.report import write_report
 from glassnet.training.files.checkpoint import SECONDS
 from glassnet.training.files.writing import save
@@ -39,6 +39,7 @@ from glassnet.training.run import TrainingRun
 from glassnet.training.tape.replay import Snapshots
 from glassnet.utils import folders
 from glassnet.utils.interrupts import heard, who_ended
+from glassnet.utils.libraries import require
 from glassnet.utils.storage import atomic_write, write_csv
 from glassnet.utils.words import tidy
 

@@ -29,6 +29,7 @@ from glassnet.experiments.files import in_blocks, score_rows
 from glassnet.plots.report.scores import Scores, score
 from glassnet.training.files.loading import load
 from glassnet.training.run import TrainingRun
+from glassnet.utils.libraries import require
 from glassnet.utils.memory import DEFAULT_MEMORY, as_memory
 from glassnet.utils.storage import atomic_write, csv_text
 
@@ -205,13 +206,7 @@ def write_predictions(path: Path, blocks: Iterator[Columns]) -> None:
 
 
 def _write_parquet(path: Path, blocks: Iterator[Columns]) -> None:
-    try:
-        import pyarrow as pa
-        import pyarrow.parquet as pq
-    except ImportError as error:
-        raise InputError(
-            f'Writing {path.name} needs pyarrow, which is not installed: pip install "glassnet[parquet]".'
-        ) from error
+    pa, pq = require("pyarrow"), require("pyarrow.parquet")
     first = next(blocks)
     with pq.ParquetWriter(path, pa.table(first).schema) as writer:
         for columns in chain([first], blocks):

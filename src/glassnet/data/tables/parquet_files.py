@@ -6,23 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from glassnet.data.tables.index import index_of
-from glassnet.errors import FileError, InputError
+from glassnet.errors import FileError
 
 ENDINGS = (".parquet", ".pq")
 """The endings of Parquet files."""
-
-
-def import_pyarrow(path: Path) -> tuple[Any, Any]:
-    """The modules pyarrow and pyarrow.parquet; InputError, with what to install, where they are missing."""
-    try:
-        import pyarrow as pa
-        import pyarrow.parquet as pq
-    except ImportError as error:
-        raise InputError(
-            f'Reading {path} needs pyarrow, which is not installed: pip install "glassnet[parquet]". CSV '
-            f"files need nothing more."
-        ) from error
-    return pa, pq
 
 
 def unreadable_parquet(path: Path, error: Exception) -> FileError:

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import numpy as np
 
-from glassnet.plots.libraries import require
 from glassnet.plots.report.traces import Picture
 from glassnet.utils.html import Html, esc, number, tag
+from glassnet.utils.libraries import require
 
 # The page may fetch nothing. plotly's WebGL plots compile their drawing code, hence 'unsafe-eval'.
 _POLICY = (

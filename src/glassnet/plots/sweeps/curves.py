@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from glassnet._types import Array
 from glassnet.model_selection import SweepCell, SweepResult, identity_here
 from glassnet.plots import style
-from glassnet.plots.libraries import require
 from glassnet.plots.loss_curve import loss_words, unit_of
 from glassnet.plots.sweeps.words import (
     LEAST,
@@ -25,6 +24,7 @@ from glassnet.plots.sweeps.words import (
     varied,
     words_of,
 )
+from glassnet.utils.libraries import require
 from glassnet.utils.words import tidy
 
 if TYPE_CHECKING:

@@ -14,7 +14,6 @@ from glassnet.errors import InputError, InputTypeError
 from glassnet.model_selection import SweepCell, SweepResult, identity_here
 from glassnet.optim import SGD
 from glassnet.plots import style
-from glassnet.plots.libraries import require
 from glassnet.plots.sweeps.words import (
     LEAST,
     SYMBOLS,
@@ -27,6 +26,7 @@ from glassnet.plots.sweeps.words import (
     texts_of,
     words_of,
 )
+from glassnet.utils.libraries import require
 from glassnet.utils.words import readable
 
 if TYPE_CHECKING:

@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 
 from glassnet.model_selection import SweepResult, identity_here, shown
 from glassnet.plots import style
-from glassnet.plots.libraries import require
 from glassnet.plots.sweeps.words import (
     LEAST,
     check_result,
@@ -20,6 +19,7 @@ from glassnet.plots.sweeps.words import (
     varied,
     words_of,
 )
+from glassnet.utils.libraries import require
 from glassnet.utils.words import readable, tidy
 
 if TYPE_CHECKING:

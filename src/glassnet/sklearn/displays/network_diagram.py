@@ -10,12 +10,12 @@ from numpy.typing import NDArray
 
 from glassnet._types import Array
 from glassnet.errors import InputError
-from glassnet.plots.libraries import require
 from glassnet.plots.projection import as_names, numbered
 from glassnet.plots.style import FAINT, INK, OKABE_ITO, rgb, tint, write
 from glassnet.sklearn.displays.subject import axes_or_new, find_subject
 from glassnet.sklearn.network import pack
 from glassnet.utils.array_checks import check_finite
+from glassnet.utils.libraries import require
 from glassnet.utils.words import plain, readable
 
 POSITIVE, NEGATIVE = OKABE_ITO[:2]

@@ -14,10 +14,10 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
 from glassnet.errors import InputError, InputTypeError
-from glassnet.plots.libraries import require
 from glassnet.plots.picture_data import Targets, as_rows
 from glassnet.plots.projection import as_names
 from glassnet.sklearn import MLPClassifier, MLPRegressor
+from glassnet.utils.libraries import require
 from glassnet.utils.words import tidy
 
 

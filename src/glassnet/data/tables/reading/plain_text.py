@@ -18,6 +18,7 @@ from typing import IO, Any
 import numpy as np
 
 from glassnet.errors import FileError, InputError
+from glassnet.utils.libraries import require
 from glassnet.utils.paths import opened
 
 _CHUNK = 1 << 20
@@ -128,12 +129,7 @@ def _member(file: IO[bytes], shown: Path | str, target: Path) -> tuple[Path, lis
 
 
 def _zstandard(file: IO[bytes], shown: Path | str, target: Path) -> Path:
-    try:
-        import zstandard
-    except ImportError as error:
-        raise InputError(
-            f"Reading {shown} needs zstandard, which is not installed: pip install zstandard."
-        ) from error
+    zstandard = require("zstandard")
     with target.open("wb") as out:
         zstandard.ZstdDecompressor().copy_stream(file, out)
     return target

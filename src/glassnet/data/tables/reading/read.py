@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from glassnet.data.tables.parquet_files import ENDINGS, import_pyarrow
+from glassnet.data.tables.parquet_files import ENDINGS
 from glassnet.data.tables.reading.frames import from_frame
 from glassnet.data.tables.reading.joining import joined
 from glassnet.data.tables.reading.text_files import TextOptions, read_text
@@ -20,6 +20,7 @@ from glassnet.data.tables.reading.typed_files import read_json, read_parquet
 from glassnet.data.tables.reading.workbooks import read_workbook
 from glassnet.data.tables.table import Table
 from glassnet.errors import FileError, InputError, InputTypeError
+from glassnet.utils.libraries import require
 from glassnet.utils.paths import as_path, is_pattern, opened
 
 STDIN = "standard input"
@@ -178,9 +179,7 @@ def _is_workbook(path: Path) -> bool:
 
 
 def _read_arrow(path: Path, shown: Path | str) -> Table:
-    pa, _ = import_pyarrow(path)
-    from pyarrow import feather
-
+    pa, feather = require("pyarrow"), require("pyarrow.feather")
     try:
         content = feather.read_table(path)
     except (pa.ArrowException, OSError) as error:

@@ -18,7 +18,7 @@ test: .venv/installed-dev
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/python tests/chromium.py --install
+	$(BIN)/python tests/programs.py
 	$(BIN)/pytest -n 2 --dist loadgroup
 
 sklearn-tests: .venv/installed-dev

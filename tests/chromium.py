@@ -1,13 +1,8 @@
-"""Finds the Chromium that the tests of the lab drive, or installs it; prints where it is.
-
-`python tests/chromium.py --install` is what `make test` runs.
-"""
+"""Finds the Chromium that the tests of the lab drive."""
 
 import functools
 import os
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 VARIABLE = "GLASSNET_CHROMIUM"
@@ -46,26 +41,3 @@ def _of_playwright():
     with sync_playwright() as playwright:
         path = playwright.chromium.executable_path
     return path if Path(path).exists() else None
-
-
-def install():
-    """Install Debian's package where this process may."""
-    root = hasattr(os, "geteuid") and os.geteuid() == 0
-    if root and shutil.which("apt-get"):
-        subprocess.run(["apt-get", "update", "-qq"], check=False)
-        environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
-        command = ["apt-get", "install", "-y", "-qq", "chromium"]
-        subprocess.run(command, env=environment, stdout=subprocess.DEVNULL, check=False)
-
-
-def main():
-    """Print where the browser is, after installing it where that is wanted and possible."""
-    if find() is None and "--install" in sys.argv:
-        print("Installing Chromium for the tests of the lab")
-        install()
-        find.cache_clear()
-    print(find() or sys.exit(MISSING))
-
-
-if __name__ == "__main__":
-    main()

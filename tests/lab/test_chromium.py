@@ -4,6 +4,7 @@ import sys
 from pathlib import Path
 
 import chromium
+import programs
 import pytest
 
 
@@ -32,7 +33,7 @@ def test_make_test_ends_with_words_where_no_browser_can_be_had(anew, monkeypatch
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setattr(chromium, "PLACES", ())
     with pytest.raises(SystemExit, match="Install one") as raised:
-        chromium.main()
+        programs.main()
     assert raised.value.code == chromium.MISSING
 
 

@@ -106,7 +106,9 @@ def make_network():
 @pytest.fixture(scope="session")
 def two_workers():
     """A client of two worker processes of one thread each; one that is killed starts anew."""
-    dask, distributed = pytest.importorskip("dask"), pytest.importorskip("distributed")
+    import dask
+    import distributed
+
     settings = {"n_workers": 2, "threads_per_worker": 1, "dashboard_address": ":0", "silence_logs": 50}
     # Dask tries for half a minute to reach who does not answer; both processes read this.
     with (

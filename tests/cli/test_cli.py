@@ -961,7 +961,9 @@ def test_a_sweep_over_a_panel_writes_curves_predictions_and_the_choice_fitted_to
 
 
 def test_folds_in_time_go_by_dates_of_a_folder_too(tmp_path):
-    pa, parquet = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
+    import pyarrow as pa
+    import pyarrow.parquet as parquet
+
     days = np.datetime64("2026-01-01") + np.arange(48) // 4
     random = np.random.RandomState(0)
     table = pa.table({"day": pa.array(days), "x": random.randn(48), "y": random.randn(48)})

@@ -242,7 +242,6 @@ def test_run_of_a_folder_is_that_of_its_rows_in_memory(folder, tmp_path):
 
 
 def test_pictures_and_report_are_of_a_sample_and_scores_of_all_rows(folder, tmp_path, monkeypatch):
-    pytest.importorskip("plotly")
     monkeypatch.setattr(files, "_SHOWN", 1_500)
     outcome = run_experiment(experiment(folder, train__iterations=3), tmp_path / "r")
     assert len(outcome.samples.X) == 1_500
@@ -297,7 +296,8 @@ def test_few_rows_are_kept_in_memory_with_the_same_bits(way, tmp_path, monkeypat
 
 @pytest.mark.xdist_group("dask")
 def test_dask_has_the_same_bits(folder, tmp_path):
-    distributed = pytest.importorskip("distributed")
+    import distributed
+
     how = {"train__iterations": 3, "data__memory": "128 MiB"}
     expected = run_experiment(experiment(folder, **how), tmp_path / "r", **QUICK).run
     with distributed.LocalCluster(processes=False, n_workers=2, dashboard_address=":0") as cluster:

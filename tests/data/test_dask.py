@@ -8,7 +8,12 @@ import sys
 import threading
 import time
 
+import dask
+import dask.array as da
+import dask.dataframe as dd
+import distributed
 import numpy as np
+import pandas as pd
 import pytest
 from streams import INPUTS, NAMES, N, draw, same, write
 
@@ -21,11 +26,6 @@ from glassnet.utils.memory import RESERVED
 
 pytestmark = pytest.mark.xdist_group("dask")  # clusters start one after the other
 
-dask = pytest.importorskip("dask")
-da = pytest.importorskip("dask.array")
-dd = pytest.importorskip("dask.dataframe")
-distributed = pytest.importorskip("distributed")
-pd = pytest.importorskip("pandas")
 
 NET = gn.Network((INPUTS, 6, 3), hidden="tanh")
 

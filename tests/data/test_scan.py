@@ -1,5 +1,6 @@
 """What a pass over rows finds: the values of targets, an excerpt, and columns of one value."""
 
+import dask.array as da
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -47,7 +48,6 @@ def test_values_are_all_found_with_their_counts_and_first_rows(kind, source, tmp
     X, numbers = draw()
     y = KINDS[kind](numbers)
     if source == "dask":
-        da = pytest.importorskip("dask.array")
         rows = gn.stream(da.from_array(X, chunks=(9_001, 2)), y)
     else:
         rows = gn.stream(X, y) if source == "array" else gn.stream(write(tmp_path / "f", y), "y")
@@ -119,7 +119,6 @@ def test_changed_rows_are_trained_on_as_if_they_were_there(batch_size, tmp_path)
 
 
 def test_changed_rows_are_changed_where_dask_computes():
-    da = pytest.importorskip("dask.array")
     X, y = draw(4_000)
     y %= 2
     net, how = gn.Network((2, 3, 2)), {"iterations": 3, "random_state": 0, "engine": "native"}
@@ -186,12 +185,11 @@ def test_excerpt_of_wide_rows_is_short():
 
 @pytest.mark.parametrize("source", ["array", "dask"])
 def test_columns_of_one_value_are_found_in_streams(source):
-    array = pytest.importorskip("dask.array") if source == "dask" else None
     X, y = draw()
     X[:, 1] = 3.0
 
     def constant(X, y):
-        X = X if array is None else array.from_array(X, chunks=(9_001, 2))
+        X = da.from_array(X, chunks=(9_001, 2)) if source == "dask" else X
         return prepare_problem(gn.Network((2, 3)), gn.stream(X, y), ProblemSettings()).summary.constant
 
     assert constant(X, y) == {1: 3.0}

@@ -1,6 +1,7 @@
 import re
 
 import numpy as np
+import pandas
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -256,7 +257,6 @@ def test_precision_is_the_one_asked_for_or_follows_x(engine, given, dtype, expec
 
 
 def test_frame_of_float32_is_float32(engine):
-    pandas = pytest.importorskip("pandas")
     frame = pandas.DataFrame(X.astype(np.float32))
     assert prepare(NET, frame, Y, engine=engine).dtype == np.float32
 

@@ -8,6 +8,7 @@ from dataclasses import field, make_dataclass, replace
 from datetime import date
 
 import numpy as np
+import pandas
 import pytest
 
 import glassnet as gn
@@ -115,7 +116,6 @@ def test_identity_here_tells_apart_objects_of_unknown_kinds():
 
 
 def test_identity_tells_apart_tables_of_pandas():
-    pandas = pytest.importorskip("pandas")
     tables = [
         pandas.DataFrame({"day": pandas.date_range(day, periods=3)}) for day in ("2020", "2021", "2020")
     ]

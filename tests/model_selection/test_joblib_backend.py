@@ -212,7 +212,8 @@ def test_shares_grow_again_after_a_slow_start():
 @pytest.fixture(scope="module")
 def client():
     """A Dask cluster of threads in this process."""
-    distributed = pytest.importorskip("distributed")
+    import distributed
+
     how = {"n_workers": 1, "threads_per_worker": 2, "processes": False, "dashboard_address": ":0"}
     with distributed.Client(**how) as client:
         yield client
@@ -242,7 +243,8 @@ def test_a_cluster_that_is_lost_is_told_from_what_a_network_raises(client, monke
 def test_sweep_whose_worker_is_killed_is_all_there_and_sends_its_data_once(
     tmp_path, monkeypatch, two_workers, wait_for_end
 ):
-    distributed = pytest.importorskip("distributed")
+    import distributed
+
     how, path = {"iterations": 8_000, "seeds": 4}, tmp_path / "r.jsonl"
     whole = sweep(**how)
     over, in_time, sent, real = threading.Event(), [], [], joblib_backend._sent
@@ -305,8 +307,6 @@ if __name__ == "__main__":
 
 @pytest.mark.parametrize("backend", ["loky", "dask"])
 def test_ctrl_c_in_a_terminal_keeps_what_other_processes_have_done(tmp_path, backend):
-    if backend == "dask":
-        pytest.importorskip("distributed")
     script, path = tmp_path / "script.py", tmp_path / "r.jsonl"
     script.write_text(SCRIPT)
     process = subprocess.Popen(

@@ -16,8 +16,6 @@ from glassnet.plots.picture_data import (
 )
 from glassnet.plots.projection import spans
 
-pytest.importorskip("matplotlib")
-
 
 @pytest.mark.parametrize(
     ("output", "width", "sizes"), with_each_output([(2, 3), (1, 3), (2,), (5, 3)]), ids=str

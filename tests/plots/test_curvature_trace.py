@@ -6,8 +6,6 @@ import pytest
 import glassnet as gn
 from glassnet.plots.curvature_trace import log_ticks
 
-pytest.importorskip("matplotlib")
-
 
 @pytest.mark.parametrize(
     ("hidden", "rule"), [((), gn.LBFGS()), ((4,), gn.SGD(0.5, 0.5)), ((4, 3), gn.Adam())], ids=str

@@ -1,6 +1,7 @@
 """The film of a run: its frames, and the animation."""
 
 import numpy as np
+import PIL.Image
 import pytest
 
 import glassnet as gn
@@ -73,11 +74,10 @@ def test_film_says_what_it_needs():
 
 
 def test_animation_ends_at_the_last_state_and_is_whole_or_absent(tmp_path, monkeypatch):
-    image = pytest.importorskip("PIL.Image")
     tape = tape_of(gn.Network((2, 2)), X, Y, 20)
     path = tmp_path / "run.gif"
     plots.animation(tape, path, frames=3)
-    with image.open(path) as picture:
+    with PIL.Image.open(path) as picture:
         assert picture.n_frames >= 3
     before = path.read_bytes()
     monkeypatch.setattr(gn.Tape, "at", lambda tape, k: 1 / 0)

@@ -2,12 +2,9 @@
 
 import numpy as np
 import numpy.testing
-import pytest
 from numpy.testing import assert_allclose
 
 from glassnet.plots import geometry
-
-pytest.importorskip("matplotlib")
 
 
 def test_plane_in_box_cuts_every_edge_it_crosses():

@@ -12,8 +12,6 @@ from glassnet.plots.picture_data import (
     make_hidden_scene,
 )
 
-pytest.importorskip("matplotlib")
-
 
 @pytest.mark.parametrize(("output", "outputs", "width"), with_each_output([3, 1, 2, 8]))
 def test_hidden_projection_has_an_axis_per_unit(output, outputs, width, make_data):

@@ -10,8 +10,6 @@ from glassnet import plots
 from glassnet.plots import loss_curve as loss_curves
 from glassnet.plots.loss_curve import loss_words
 
-pytest.importorskip("matplotlib")
-
 
 def test_loss_shows_the_notebooks_plateau_and_cliff(circles_run):
     run, _, _ = circles_run

@@ -17,8 +17,6 @@ from glassnet.plots.picture_data import (
 )
 from glassnet.plots.projection import make_projection
 
-pytest.importorskip("matplotlib")
-
 
 @pytest.mark.parametrize(
     ("y", "names", "is_class"),

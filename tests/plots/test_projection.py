@@ -12,8 +12,6 @@ from glassnet.plots.picture_data import (
 )
 from glassnet.plots.projection import make_projection
 
-pytest.importorskip("matplotlib")
-
 
 def test_axes_choose_the_plane_through_the_mean():
     X = np.random.RandomState(0).randn(50, 5) + 3

@@ -16,8 +16,6 @@ from glassnet import plots
 from glassnet.plots import style
 from glassnet.utils.words import counted, readable
 
-pytest.importorskip("matplotlib")
-
 
 def test_data_draws_all_of_50_000_samples_without_a_blot(circles_data):
     X, y, _ = circles_data
@@ -125,8 +123,9 @@ def test_figures_belong_to_no_pyplot_window_and_show_in_jupyter():
 
 
 def test_ipython_shows_the_png():
-    formatter = pytest.importorskip("IPython.core.formatters").PNGFormatter()
-    shown = formatter(plots.data([[0.0, 1.0], [1.0, 0.0]], [0, 1]))
+    from IPython.core.formatters import PNGFormatter
+
+    shown = PNGFormatter()(plots.data([[0.0, 1.0], [1.0, 0.0]], [0, 1]))
     assert shown[0].startswith(b"\x89PNG")
 
 

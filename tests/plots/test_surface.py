@@ -15,8 +15,6 @@ from glassnet.plots.picture_data import (
 from glassnet.plots.projection import spans
 from glassnet.plots.surface import make_mesh
 
-pytest.importorskip("matplotlib")
-
 
 @pytest.mark.parametrize(("output", "width", "inputs"), with_each_output([2, 1, 5]))
 def test_surface_of_every_network_is_drawn_and_named(output, width, inputs, make_data):

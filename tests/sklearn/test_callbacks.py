@@ -77,7 +77,6 @@ def test_scikit_learns_scoring_monitor_works():
 
 
 def test_scikit_learns_progress_bar_works(capsys):
-    pytest.importorskip("rich")
     from sklearn.callback import ProgressBar
 
     small(max_iter=4).set_callbacks(ProgressBar()).fit(X, Y3)

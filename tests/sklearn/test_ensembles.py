@@ -522,7 +522,9 @@ def test_ensemble_of_trained_networks_shows_them_and_gn_load_names_its_own_load(
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 @pytest.mark.parametrize("kind", ["classes", "labels", "values"])
 def test_streams_are_fitted_and_scored_as_in_memory(kind, tmp_path):
-    pa, pq = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
     random = np.random.RandomState(0)
     X, w = random.randn(300, 2), random.uniform(0.5, 2, 300)
     ys = {"classes": X[:, 0] > 0, "labels": X > 0, "values": X[:, 0]}

@@ -9,6 +9,7 @@ import time
 from itertools import pairwise
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -204,8 +205,9 @@ def test_mapped_array_with_text_is_streamed_by_itself_where_it_is_large(tmp_path
 
 @pytest.mark.xdist_group("dask")
 def test_dask_collections_are_fitted():
-    da, dd = pytest.importorskip("dask.array"), pytest.importorskip("dask.dataframe")
-    pd = pytest.importorskip("pandas")
+    import dask.array as da
+    import dask.dataframe as dd
+
     X, y = draw()[0], TARGETS["objects"]()
     how = {"solver": "lbfgs", "class_weight": "balanced"}
     expected = small(**how).fit(X, y)
@@ -421,8 +423,9 @@ def test_files_are_answered_by_the_names_of_their_columns(folder, tmp_path):
 
 
 def test_dask_collections_are_answered():
-    da, dd = pytest.importorskip("dask.array"), pytest.importorskip("dask.dataframe")
-    pd = pytest.importorskip("pandas")
+    import dask.array as da
+    import dask.dataframe as dd
+
     X, y = draw()[0], TARGETS["objects"]()
     model = small().fit(X, y)
     array = da.from_array(X, chunks=(900, INPUTS))

@@ -394,7 +394,8 @@ def test_forms_without_the_encoding_are_refused():
     labels = classifier().fit(FRAME, np.c_[LABEL == "low", COUNT > 2])
     with pytest.raises(gn.InputError, match="a column for each label"):
         labels.to_run()
-    skl2onnx = pytest.importorskip("skl2onnx")
+    import skl2onnx
+
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         with pytest.raises(gn.InputError, match="no categorical_features"):

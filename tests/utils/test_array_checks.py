@@ -1,6 +1,7 @@
 import warnings
 
 import numpy as np
+import pandas
 import pytest
 
 import glassnet as gn
@@ -99,7 +100,6 @@ def test_values_that_are_no_real_numbers_are_refused_in_words(X, kind):
 
 
 def test_data_frame_is_taken_and_one_with_text_is_refused():
-    pandas = pytest.importorskip("pandas")
     frame = pandas.DataFrame({"a": [1, 2], "b": [0.5, 1.5]})
     assert np.array_equal(as_matrix(frame), [[1, 0.5], [2, 1.5]])
     with pytest.raises(gn.InputTypeError, match=r"X holds 'x' in its column 'c' and 1 more.*get_dummies"):

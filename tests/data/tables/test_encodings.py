@@ -1,6 +1,7 @@
 import json
 
 import numpy as np
+import pandas as pd
 import pytest
 from data.tables.table_samples import raw, table
 from hypothesis import given, settings
@@ -27,7 +28,6 @@ from glassnet.errors import InputError
 
 
 def test_prepared_inputs_are_those_of_scikit_learns_column_transformer():
-    pd = pytest.importorskip("pandas")
     random = np.random.RandomState(3)
     size = random.randn(120)
     size[random.rand(120) < 0.2] = np.nan

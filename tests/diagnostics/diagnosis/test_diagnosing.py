@@ -4,6 +4,7 @@ import json
 import threading
 
 import numpy as np
+import pandas
 import pytest
 import stuck_runs
 
@@ -69,7 +70,6 @@ def test_diagnose_takes_labels_of_text(raw_run):
 
 
 def test_diagnose_names_columns_of_a_frame():
-    pandas = pytest.importorskip("pandas")
     frame = pandas.DataFrame(RAW, columns=["year", "height", "weight"])
     run = gn.train(NET, frame, SIGNS, iterations=300, random_state=0)
     assert "year" in gn.diagnose(run, frame, SIGNS).findings[0].evidence["columns"]
@@ -132,7 +132,6 @@ def test_a_diagnosis_is_plain_json_and_html(raw_run):
 
 
 def test_a_diagnosis_escapes_names_of_columns():
-    pandas = pytest.importorskip("pandas")
     frame = pandas.DataFrame(RAW, columns=["<script>", "b", "c"])
     run = gn.train(NET, frame, SIGNS, iterations=300, random_state=0)
     assert "<script>" not in gn.diagnose(run, frame, SIGNS, remedies=False)._repr_html_()
@@ -174,7 +173,6 @@ def test_diagnose_without_rows_takes_those_that_the_run_knows(raw_run, tmp_path)
 
 
 def test_diagnose_takes_the_table_that_a_run_learned_from():
-    pandas = pytest.importorskip("pandas")
     table = pandas.DataFrame({"size": RAW[:, 0], "kind": np.where(X[:, 1] > 0, "a", "b"), "price": SIGNS})
     data = gn.prepare_table(gn.read_table(table), target="price")
     zeros = np.zeros(gn.Network((data.X.shape[1], 4, 2)).n_parameters)

@@ -1,10 +1,13 @@
 """What a page can ask for: time, branches, settings, layers, weights, samples and tables."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 import glassnet as gn
 from glassnet.data.generators import generate
+from glassnet.lab.branch import MOST_TIMES, Branch
 from glassnet.lab.commands import COMMANDS
 from glassnet.lab.session import Session
 from glassnet.lab.sources import study_of_set
@@ -131,6 +134,32 @@ def test_refused_command_lets_training_play_on_as_it_was(session, do, message):
     assert session.brief()["state"] == "playing"
     assert [branch.tape for branch in session.branches] == [tape]
     assert session.current.tape is tape
+
+
+def test_clock_has_the_seconds_of_each_branch_and_never_goes_back(session, do):
+    do("step", n=40)
+    do("seek", iteration=20)
+    do("branch")
+    do("step", n=20)
+    arrays, branches = session.frame().arrays, do("setup")["branches"]
+    for name, branch in (("other_clock", branches[0]), ("clock", branches[1])):
+        iterations, seconds = arrays[name]
+        assert iterations[0] == seconds[0] == 0
+        assert iterations[-1] == branch["iterations"]
+        assert seconds[-1] >= branch["seconds"] > 0
+        assert (np.diff(iterations) > 0).all()
+        assert (np.diff(seconds) >= 0).all()
+
+
+def test_clock_of_long_training_stays_short():
+    branch = Branch.of("Run", study_of_set("xor", {"n_samples": 20}))
+    for k in range(1, 3_000):
+        branch.note(replace(branch.tape.run, losses=np.zeros(k + 1), seconds=float(k)))
+    iterations, seconds = branch.clock()
+    assert len(iterations) <= MOST_TIMES
+    assert iterations[0] == 0
+    assert iterations[-1] == 2_999
+    np.testing.assert_array_equal(iterations, seconds)
 
 
 # ---- How it learns ----------------------------------------------------------------------------------
@@ -353,6 +382,18 @@ def test_explain_is_that_of_python_at_the_iteration_shown(session, do):
         ({"what": "bias", "layer": 9, "unit": 0}, "layer"),
     ]:
         assert words in session.command({"do": "explain", **wrong})["error"]
+
+
+def test_sample_has_the_activations_and_deltas_that_explain_gives(session, do):
+    do("step", n=10)
+    found = do("sample", row=7)
+    assert found["activations"][0] == X[7].tolist()
+    for layer, width in ((1, 3), (2, 2)):
+        for unit in range(width):
+            place = {"sample": 7, "layer": layer, "unit": unit}
+            for what, numbers in (("activation", "activations"), ("delta", "deltas")):
+                assert found[numbers][layer][unit] == do("explain", what=what, **place)["value"]
+    assert "from 0 to 79" in session.command({"do": "sample", "row": 80})["error"]
 
 
 def test_diagnose_finds_why_and_its_remedy_goes_on_a_branch():

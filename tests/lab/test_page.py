@@ -292,6 +292,50 @@ def test_page_fits_its_window_and_is_dark_where_the_system_is(opened, session, w
     assert page.locator(".glassnet-lab.is-dark").count() == (scheme != "dark")
 
 
+def test_diagram_shows_the_activations_and_deltas_of_the_sample_that_is_pressed(opened, session):
+    session.command({"do": "step", "n": 5})
+    page = opened(session)
+    network = page.get_by_role("figure").filter(has=page.get_by_role("heading", name="Network"))
+    press(page, "deltas")
+    network.get_by_text("sample 0").wait_for(timeout=WAIT)
+    page.get_by_role("tab", name="Inspector").click()
+    page.get_by_label("What to explain").select_option("pass")
+    box = page.get_by_label("Sample", exact=True)
+    box.fill("7")
+    box.press("Enter")
+    network.get_by_text("sample 7").wait_for(timeout=WAIT)
+    area, tip = network.locator("canvas").bounding_box(), page.locator(".gl-tip")
+    deltas = session.command({"do": "sample", "row": 7})["deltas"][1]
+    page.mouse.move(area["x"] + area["width"] / 2, area["y"] + 50)  # the first of the hidden units
+    expect(tip).to_contain_text("Unit 0 of layer 1")
+    assert float(tip.inner_text().split("delta")[1]) == pytest.approx(deltas[0], rel=1e-15)
+
+
+def test_output_is_a_surface_that_keys_turn(opened, session):
+    session.command({"do": "step", "n": 5})
+    page = opened(session)
+    surface = page.get_by_role("img", name="The output as a surface")
+    assert not surface.is_visible()
+    press(page, "3-D")
+    assert not page.get_by_role("img", name="What the network answers over the plane").is_visible()
+    pictures = [surface.screenshot()]
+    surface.press("ArrowLeft")
+    pictures.append(surface.screenshot())
+    assert pictures[0] != pictures[1]
+    press(page, "Draw")  # which is done on the map
+    assert not surface.is_visible()
+
+
+def test_losses_are_shown_over_the_seconds_of_training(opened, session):
+    session.command({"do": "step", "n": 50})
+    page = opened(session)
+    press(page, "log x")
+    press(page, "seconds")
+    assert page.get_by_role("button", name="log x").get_attribute("aria-pressed") == "false"
+    page.get_by_role("img", name="The loss over the iterations").hover()
+    expect(page.locator(".gl-tip")).to_contain_text(re.compile(r"seconds\s+training, iteration"))
+
+
 @pytest.mark.parametrize("name", ["sine", "iris", "digits", "blobs"])
 def test_page_draws_every_kind_of_data(opened, name):
     with Session(study_of_set(name)) as session:

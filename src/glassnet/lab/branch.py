@@ -7,6 +7,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from glassnet.errors import GlassnetError, InputError
 from glassnet.lab.frame import finite
 from glassnet.lab.scene import Scene
@@ -18,6 +21,8 @@ from glassnet.training.tape.tape import Tape
 FRAME_SECONDS = 1 / 30
 """How often training is looked at while it goes on."""
 MOST_BRANCHES = 12
+MOST_TIMES = 600
+"""Moments of which a branch knows the seconds; beyond, it forgets every second one."""
 
 
 @dataclass(eq=False)
@@ -25,7 +30,8 @@ class Branch:
     """A line of training: its tape, what it learns, and where it began.
 
     `start` is the study that its tape began with, `events` what changed since then, as a lesson has it, and
-    `script` what a lesson will change when training comes there.
+    `script` what a lesson will change when training comes there. `times` are iterations, each with the
+    seconds of training until then.
     """
 
     name: str
@@ -37,6 +43,7 @@ class Branch:
     script: list[Mapping[str, Any]] = field(default_factory=list)
     parent: str = ""
     at: int = 0
+    times: list[tuple[int, float]] = field(default_factory=lambda: [(0, 0.0)])
 
     @classmethod
     def of(cls, name: str, study: Study, beside: Branch | None = None) -> Branch:
@@ -51,15 +58,32 @@ class Branch:
 
     def branched(self, name: str, iteration: int) -> Branch:
         """A branch that shares the past up to an iteration."""
-        return replace(
+        tape = self.tape.branch(iteration)
+        branch = replace(
             self,
             name=name,
-            tape=self.tape.branch(iteration),
+            tape=tape,
             events=[event for event in self.events if event["iteration"] <= iteration],
             script=[*self.script],
             parent=self.name,
             at=iteration,
+            times=[*self.times],
         )
+        branch.note(tape.run)
+        return branch
+
+    def note(self, run: TrainingRun) -> None:
+        """Remember how many seconds of training came before this state of it."""
+        while len(self.times) > 1 and self.times[-1][0] >= run.iterations:
+            self.times.pop()
+        # A state that was computed again may have come sooner than the first time.
+        self.times.append((run.iterations, max(run.seconds, self.times[-1][1])))
+        if len(self.times) > MOST_TIMES:
+            del self.times[1:-1:2]
+
+    def clock(self) -> NDArray[np.float64]:
+        """Iterations, and the seconds of training until each of them, (2, some)."""
+        return np.array(self.times, np.float64).T
 
     def brief(self) -> dict[str, Any]:
         """Its name, where it began and how far it has come, as a page lists it."""
@@ -69,6 +93,7 @@ class Branch:
             "parent": self.parent,
             "at": self.at,
             "iterations": self.tape.iterations,
+            "seconds": self.tape.run.seconds,
             "loss": finite(losses[-1]) if len(losses) else None,
         }
 

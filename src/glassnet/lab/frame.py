@@ -51,6 +51,11 @@ def finite(value: float | None) -> float | None:
     return float(value) if value is not None and math.isfinite(value) else None
 
 
+def finites(values: NDArray[Any]) -> list[float | None]:
+    """Numbers (n,) for JSON."""
+    return [finite(value) for value in values.tolist()]
+
+
 COLUMNS = 320
 """Columns of a thinned curve."""
 

@@ -75,7 +75,6 @@ class Session:
         self._wound: TrainingRun | None = None  # a state of the past, where the page shows one
         self._whole = -WHOLE_SECONDS  # when a frame was last whole
         self._judge = Judge()
-        self.closed = False
         self.branches: list[Branch] = []
         self.current: Branch  # the one that is shown
         self.pace: int | None = None
@@ -83,7 +82,7 @@ class Session:
         self.title = ""
         self.hidden: tuple[str, ...] = ()
         self.opens = ""
-        self.diagnosing = False
+        self.closed = self.diagnosing = False
         self.diagnosis: dict[str, Any] | None = None
         if isinstance(X, Lesson):
             with collected():
@@ -271,7 +270,7 @@ class Session:
         for beside in lesson.beside:
             study = lesson.study.with_settings(**settings_of(beside.get("training", {})))
             branches.append(Branch.of(free_name(beside.get("name", ""), branches), study, first))
-            branches[-1].tape.advance(int(beside.get("iterations", 100)))
+            branches[-1].note(branches[-1].tape.advance(int(beside.get("iterations", 100))))
         with self._changed:
             self.title, self.notes, self.hidden = lesson.title, dict(lesson.notes), lesson.hidden
             self.opens, self.pace = lesson.opens, lesson.pace
@@ -309,7 +308,7 @@ class Session:
         """All that a frame is made of, at one moment."""
         with self._lock:
             branch = self.current
-            others = [one.tape.run for one in self.branches if one is not branch]
+            others = [one for one in self.branches if one is not branch]
             return Moment(
                 self._number,
                 self._setup,
@@ -317,6 +316,7 @@ class Session:
                 self._run,
                 branch.scene,
                 branch.study,
+                branch.clock(),
                 others[-1] if others else None,
                 self._goal is not None and time.monotonic() < self._whole + WHOLE_SECONDS,
                 {**self.brief(), "speed": self._speed, "branch": branch.name, "looking": self.diagnosing},
@@ -407,7 +407,7 @@ class Session:
                 raise
             return
         with self._changed:
-            self._run = run
+            self.look(run, self._speed)
             if run.status == "diverged":
                 self._goal, self._trouble = None, words_of(run)
             elif run.iterations < start + n and not watch.asked:
@@ -417,7 +417,6 @@ class Session:
             ):
                 self._goal = None
             self._arrive()
-            self.news()
 
     def _next_event(self) -> int:
         """The iteration of what a lesson changes next."""
@@ -443,6 +442,7 @@ class Session:
         """Called by the watch: training has come to this run."""
         with self._changed:
             self._run, self._speed = run, speed
+            self.current.note(run)
             self.news()
 
     def wanted(self) -> bool:

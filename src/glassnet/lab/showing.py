@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from glassnet._types import Array
 from glassnet.engine.full_batch import Problem
 from glassnet.engine.prepare import prepare
+from glassnet.lab.branch import Branch
 from glassnet.lab.frame import Frame, finite, thinned
 from glassnet.lab.scene import FINE, ROUGH, Scene
 from glassnet.lab.study import Study
@@ -28,7 +29,7 @@ WHOLE_SECONDS = 0.2
 
 @dataclass(frozen=True, eq=False)
 class Moment:
-    """All that a frame is made of: the run that is shown, the newest one, and one to compare with.
+    """All that a frame is made of: the run that is shown, the newest one, and a branch to compare with.
 
     A `rough` one has coarser maps, and not what takes long: gradients, answers, the hidden layer.
     """
@@ -39,7 +40,8 @@ class Moment:
     newest: TrainingRun
     scene: Scene
     study: Study
-    other: TrainingRun | None
+    clock: NDArray[np.float64]
+    other: Branch | None
     rough: bool
     document: dict[str, Any]
 
@@ -105,8 +107,10 @@ def frame_of(moment: Moment, judge: Judge) -> Frame:
     document = {**moment.document, "setup": moment.setup}
     kind, arrays = moment.scene.maps(run, ROUGH if moment.rough else FINE)
     _add_losses(arrays, "losses", newest)
+    arrays["clock"] = moment.clock
     if moment.other is not None:
-        _add_losses(arrays, "other_losses", moment.other)
+        _add_losses(arrays, "other_losses", moment.other.tape.run)
+        arrays["other_clock"] = moment.other.clock()
     held, at = newest.validation_losses, newest.validation_iterations
     if len(held):
         arrays["held_out"], arrays["held_out_log"] = thinned(at, held), thinned(at, held, log=True)

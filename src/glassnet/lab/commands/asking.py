@@ -9,9 +9,12 @@ from glassnet.diagnostics.diagnosis.diagnosing import diagnose as diagnose_run
 from glassnet.diagnostics.diagnosis.remedies import as_changed, as_keywords
 from glassnet.diagnostics.explain.asking import NEEDED
 from glassnet.diagnostics.explain.asking import explain as explain_number
+from glassnet.diagnostics.explain.subject import Subject
 from glassnet.errors import InputError
 from glassnet.lab.commands.schema import Field, command, question, whole
-from glassnet.lab.study import MOST_LAYERS, MOST_UNITS
+from glassnet.lab.frame import finites
+from glassnet.lab.study import MOST_LAYERS, MOST_UNITS, Data
+from glassnet.nn.reference import output_activations
 from glassnet.utils.settings_checks import one_of, or_none
 from glassnet.utils.warn import collected
 
@@ -36,15 +39,39 @@ def explain(session: Session, what: str, **place: Any) -> dict[str, Any]:
     """
     moment = session.moment()
     run, data = moment.run, moment.study.data
-    sample = place.get("sample")
-    if sample is not None and sample >= len(data.X):
-        raise InputError(
-            f"Sample {sample} is not one of those that are learned from: "
-            f"take one from 0 to {len(data.X) - 1}."
-        )
+    if place["sample"] is not None:
+        _check_sample(data, place["sample"])
     with collected():
         found = explain_number(run, data.X, data.y, what=what, **place)
     return {"iteration": run.iterations, **found.to_dict()}
+
+
+@question(row=Field(whole(0, _MOST_ROWS)))
+def sample(session: Session, row: int) -> dict[str, Any]:
+    """What a sample makes of every unit, and its loss of it: activations and deltas, layer by layer.
+
+    The numbers are those of `explain`. The first of the lists are the inputs', which have no deltas.
+    """
+    moment = session.moment()
+    data = moment.study.data
+    _check_sample(data, row)
+    with collected():
+        subject = Subject(moment.run, data.X, data.y, None, dropout=True)
+        way = subject.forward_and_back(subject.sample(row))
+    return {
+        "iteration": moment.run.iterations,
+        "activations": [
+            finites(H[0]) for H in (*way.Hs, output_activations(way.Zs[-1], subject.network.output))
+        ],
+        "deltas": [[], *(finites(delta[0]) for delta in way.deltas)],
+    }
+
+
+def _check_sample(data: Data, row: int) -> None:
+    if row >= len(data.X):
+        raise InputError(
+            f"Sample {row} is not one of those that are learned from: take one from 0 to {len(data.X) - 1}."
+        )
 
 
 @question()

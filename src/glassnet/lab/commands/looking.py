@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from glassnet.diagnostics.curvature import curvature
 from glassnet.lab.commands.schema import Field, many, number, question
-from glassnet.lab.frame import finite
+from glassnet.lab.frame import finite, finites
 from glassnet.lab.lessons.lesson import CONTROLS, read_title, shipped
 from glassnet.lab.showing import training_rows
 from glassnet.lab.sources import sets
@@ -46,7 +46,7 @@ def value_at(session: Session, place: list[float]) -> dict[str, Any]:
     return {
         "iteration": moment.run.iterations,
         "inputs": row[0].tolist(),
-        "layers": [[finite(value) for value in layer[0].tolist()] for layer in layers],
+        "layers": [finites(layer[0]) for layer in layers],
     }
 
 

@@ -171,6 +171,24 @@ class Link {
   }
 }
 
+// Asks a command again where the frame or its settings are others; while training plays, after a pause.
+class Question {
+  constructor(lab, name, pause, take) {
+    Object.assign(this, { lab, name, pause, take, time: -pause });
+  }
+
+  async ask(settings) {
+    const { frame, link } = this.lab;
+    const key = JSON.stringify([frame.number, settings]);
+    const soon = frame.state === "playing" && performance.now() - this.time < this.pause;
+    if (this.asking || key === this.key || soon) return;
+    [this.asking, this.key, this.time] = [true, key, performance.now()];
+    const answer = await link.ask(this.name, settings);
+    this.asking = false;
+    this.take(answer);
+  }
+}
+
 const KINDS = { uint8: Uint8Array, int32: Int32Array, float32: Float32Array, float64: Float64Array };
 
 // The arrays of a frame by name, each with its shape, in memory of its own.
@@ -359,11 +377,16 @@ class MapView {
     this.title = h("h2", {}, "Decision map");
     this.across = select("Across", turn);
     this.up = select("Up", turn);
+    this.flat = h("div", { class: "gl-fill" }, this.canvas.node, this.empty);
+    this.surface = new SurfaceView(lab);
+    this.surface.node.hidden = true;
+    this.solid = button("3-D", () => this.raise(this.surface.node.hidden), { class: "is-quiet is-small", "aria-pressed": "false", title: "The answers as a surface over the plane" });
     this.node = h(
       "figure",
       { class: "gl-panel gl-map" },
-      h("div", { class: "gl-head" }, this.title, this.across, this.up, this.hint),
-      h("div", { class: "gl-fill" }, this.canvas.node, this.empty),
+      h("div", { class: "gl-head" }, this.title, this.across, this.up, this.hint, this.solid),
+      this.flat,
+      this.surface.node,
     );
   }
 
@@ -401,10 +424,17 @@ class MapView {
     this.lab.tip(null);
   }
 
+  // The surface in place of the map, or the map.
+  raise(on) {
+    this.flat.hidden = on;
+    this.surface.node.hidden = !on;
+    this.solid.setAttribute("aria-pressed", String(on));
+    this.draw();
+  }
+
   draw() {
     const { frame, samples } = this.lab;
-    const pen = this.canvas.begin();
-    if (!pen || !frame || !samples) return;
+    if (!frame || !samples) return;
     this.empty.hidden = true;
     const per = (share) => `${(100 * share).toFixed(share > 0.9995 && share < 1 ? 2 : 1).replace(/\.0$/, "")} %`;
     const words = frame.accuracy === undefined ? [] : [`right ${per(frame.accuracy)}`];
@@ -413,6 +443,11 @@ class MapView {
     this.hint.title = "Filled points are trained on, hollow ones held out; a ring marks a wrong one.";
     this.across.hidden = this.up.hidden = samples.inputs.length <= 2;
     const flat = samples.span.length === 1;
+    this.solid.hidden = flat;
+    if (flat && this.flat.hidden) this.raise(false);
+    this.surface.draw();
+    const pen = this.canvas.begin();
+    if (!pen) return;
     const [low, high] = flat ? this.heights() : samples.span[1];
     const ticks = niceTicks(low, high, 5);
     const box = { left: roomFor(pen, ticks) + 16, top: 6, right: this.canvas.width - 12, bottom: this.canvas.height - 34 };
@@ -546,6 +581,20 @@ const cut = (text, longest) => (text.length > longest ? `${text.slice(0, longest
 
 // ---- The loss ------------------------------------------------------------------------------------
 
+const FLIPS = {
+  bySeconds: ["seconds", "The losses over the seconds of training"],
+  logX: ["log x", "Logarithmic x axis"],
+  logY: ["log y", "Logarithmic y axis"],
+};
+
+// The y at an x, between points whose x grow.
+function between(x, xs, ys) {
+  let i = xs.findIndex((one) => one > x);
+  if (i < 0) i = xs.length;
+  if (i === 0 || i === xs.length) return ys[Math.min(i, xs.length - 1)];
+  return ys[i - 1] + ((x - xs[i - 1]) / (xs[i] - xs[i - 1])) * (ys[i] - ys[i - 1]);
+}
+
 class LossView {
   constructor(lab) {
     this.lab = lab;
@@ -558,18 +607,21 @@ class LossView {
       },
     });
     this.hint = h("span", { class: "gl-hint" });
-    this.logX = false;
+    this.logX = this.bySeconds = false;
     this.logY = true;
-    const flip = (name, words) =>
-      button(words, ({ currentTarget }) => {
+    const flips = Object.entries(FLIPS).map(([name, [words, title]]) =>
+      button(words, () => {
         this[name] = !this[name];
-        currentTarget.setAttribute("aria-pressed", this[name]);
+        if (this[name] && name !== "logY") this[name === "logX" ? "bySeconds" : "logX"] = false;
+        press();
         this.draw();
-      }, { class: "is-quiet is-small", "aria-pressed": String(this[name]), title: `Logarithmic ${words.at(-1)} axis` });
+      }, { class: "is-quiet is-small", title }));
+    const press = () => Object.keys(FLIPS).forEach((name, i) => flips[i].setAttribute("aria-pressed", String(this[name])));
+    press();
     this.node = h(
       "figure",
       { class: "gl-panel gl-loss" },
-      h("div", { class: "gl-head" }, h("h2", {}, "Loss"), this.hint, flip("logX", "log x"), flip("logY", "log y")),
+      h("div", { class: "gl-head" }, h("h2", {}, "Loss"), this.hint, flips),
       h("div", { class: "gl-fill" }, this.canvas.node),
     );
   }
@@ -578,24 +630,26 @@ class LossView {
     if (!this.x) return null;
     const [px] = this.canvas.at(event);
     if (px < this.box.left - 4 || px > this.box.right + 4) return null;
-    const value = this.x.back(px) - (this.logX ? 1 : 0);
-    return Math.max(this.first, Math.min(this.last, Math.round(value)));
+    let value = this.x.back(px);
+    if (this.bySeconds) value = between(value, this.clock.seconds, this.clock.iterations);
+    return Math.max(this.first, Math.min(this.last, Math.round(value - (this.logX ? 1 : 0))));
   }
 
   point(event) {
     const k = this.iteration(event);
     if (k === null) return;
-    const lines = [];
-    for (const { data, columns, words } of this.curves) {
+    const [px, py] = this.canvas.at(event);
+    const lines = this.bySeconds ? [`${short(this.x.back(px))} seconds`] : [];
+    for (const { xs, data, columns, words } of this.curves) {
+      const x = this.bySeconds ? this.x.back(px) : k;
       let i = 0;
-      while (i + 1 < columns && data[i + 1] <= k) i += 1;
+      while (i + 1 < columns && xs[i + 1] <= x) i += 1;
       const [least, most] = [data[columns + i], data[2 * columns + i]];
       const end = i + 1 < columns ? data[i + 1] - 1 : data[i];
       const where = end > data[i] ? `iterations ${count(data[i])} to ${count(end)}` : `iteration ${count(data[i])}`;
       if (!lines.length) lines.push(where);
-      lines.push(`${words}: ${least === most ? full(least) : `${short(least, 6)} to ${short(most, 6)}`}`);
+      lines.push(`${words}${this.bySeconds ? `, ${where}` : ""}: ${least === most ? full(least) : `${short(least, 6)} to ${short(most, 6)}`}`);
     }
-    const [px, py] = this.canvas.at(event);
     this.lab.tip(this.canvas.node, px, py, lines.join("\n"));
   }
 
@@ -603,20 +657,29 @@ class LossView {
     const { frame, arrays, palette, setup } = this.lab;
     const pen = this.canvas.begin();
     if (!pen || !frame || !setup) return;
-    this.hint.textContent = `${setup.network.loss.replaceAll("_", " ")} by iteration`;
+    this.hint.textContent = setup.network.loss.replaceAll("_", " ");
+    const clock = (name) => {
+      const { data } = arrays[name];
+      return { iterations: data.subarray(0, data.length / 2), seconds: data.subarray(data.length / 2) };
+    };
+    this.clock = clock("clock");
     const take = (name, words, color, dashes) => {
       const array = arrays[name + (this.logX ? "_log" : "")];
-      return array && array.shape[1] ? { data: array.data, columns: array.shape[1], words, color, dashes } : null;
+      if (!array || !array.shape[1]) return null;
+      const { iterations, seconds } = name === "other_losses" ? clock("other_clock") : this.clock;
+      const columns = array.shape[1];
+      const xs = array.data.subarray(0, columns);
+      return { xs: this.bySeconds ? xs.map((k) => between(k, iterations, seconds)) : xs, data: array.data, columns, words, color, dashes };
     };
     this.curves = [
       take("other_losses", "other branch", palette.soft, [2, 3]),
       take("losses", "training", palette.accent, []),
       take("held_out", "held out", palette.negative, [6, 3]),
     ].filter(Boolean);
-    let [low, high, first, last] = [Infinity, -Infinity, Infinity, 1];
-    for (const { data, columns } of this.curves) {
-      first = Math.min(first, data[0]);
-      last = Math.max(last, data[columns - 1]);
+    let [low, high, first, last] = [Infinity, -Infinity, Infinity, this.bySeconds ? 1e-6 : 1];
+    for (const { xs, data, columns } of this.curves) {
+      first = Math.min(first, xs[0]);
+      last = Math.max(last, xs[columns - 1]);
       for (let i = columns; i < 3 * columns; i += 1) {
         if (Number.isFinite(data[i])) [low, high] = [Math.min(low, data[i]), Math.max(high, data[i])];
       }
@@ -628,9 +691,9 @@ class LossView {
     const ticks = logY ? logTicks(low, high, 5) : niceTicks(low, high, 4);
     const box = { left: roomFor(pen, ticks), top: 8, right: this.canvas.width - 12, bottom: this.canvas.height - 22 };
     this.box = box;
-    [this.first, this.last] = [Math.min(first, frame.iteration), frame.last];
+    [this.first, this.last] = [Math.min(...this.curves.map(({ data }) => data[0]), frame.iteration), frame.last];
     const shift = this.logX ? 1 : 0;
-    this.x = scaleOf(first + shift, Math.max(last, first + 1) + shift, box.left, box.right, this.logX);
+    this.x = scaleOf(first + shift, (this.bySeconds ? last : Math.max(last, first + 1)) + shift, box.left, box.right, this.logX);
     const x = (k) => this.x(k + shift);
     const y = scaleOf(low, high, box.bottom, box.top, logY);
     for (const tick of ticks) {
@@ -640,36 +703,37 @@ class LossView {
     }
     const across = this.logX ? logTicks(first + 1, last + 1, 6).map((tick) => tick - 1) : niceTicks(first, last, 5);
     for (const tick of across) {
-      if (tick !== Math.round(tick)) continue;
-      write(pen, count(tick), Math.min(x(tick), box.right - 8), box.bottom + 5, palette.soft, "center", "top");
+      if (!this.bySeconds && tick !== Math.round(tick)) continue;
+      write(pen, this.bySeconds ? `${short(tick)} s` : count(tick), Math.min(x(tick), box.right - 8), box.bottom + 5, palette.soft, "center", "top");
       pen.fillStyle = css(palette.line);
       pen.fillRect(Math.round(x(tick)), box.top, 1, box.bottom - box.top);
     }
     const sheet = { left: box.left - 4, top: box.top - 2, right: box.right + 4, bottom: box.bottom + 2 };
     within(pen, sheet, () => this.curves.forEach((curve) => this.drawCurve(pen, curve, x, y)));
     if (frame.iteration !== frame.last) {
+      const shown = this.bySeconds ? between(frame.iteration, this.clock.iterations, this.clock.seconds) : frame.iteration;
       pen.fillStyle = css(palette.ink, 0.7);
-      pen.fillRect(Math.round(x(frame.iteration)), box.top, 1, box.bottom - box.top);
+      pen.fillRect(Math.round(x(shown)), box.top, 1, box.bottom - box.top);
     }
     this.drawLegend(pen, box);
   }
 
-  drawCurve(pen, { data, columns, color, dashes }, x, y) {
+  drawCurve(pen, { xs, data, columns, color, dashes }, x, y) {
     // Where a column holds many iterations, from its least to its greatest loss.
     pen.fillStyle = css(color, 0.22);
     for (let i = 0; i < columns; i += 1) {
       const [least, most] = [data[columns + i], data[2 * columns + i]];
       if (most > least) {
-        const left = x(data[i]);
-        const right = i + 1 < columns ? x(data[i + 1]) : left + 1;
+        const left = x(xs[i]);
+        const right = i + 1 < columns ? x(xs[i + 1]) : left + 1;
         pen.fillRect(left, y(most), Math.max(right - left, 1), Math.max(y(least) - y(most), 0));
       }
     }
-    if (columns === 1) dot(pen, x(data[0]), y(data[1]), 3, css(color));
+    if (columns === 1) dot(pen, x(xs[0]), y(data[1]), 3, css(color));
     pen.beginPath();
     for (let i = 0; i < columns; i += 1) {
       const middle = (data[columns + i] + data[2 * columns + i]) / 2;
-      if (Number.isFinite(middle)) pen.lineTo(x(data[i]), y(middle));
+      if (Number.isFinite(middle)) pen.lineTo(x(xs[i]), y(middle));
     }
     pen.lineWidth = 1.8;
     pen.lineJoin = "round";
@@ -704,6 +768,12 @@ class LossView {
 // ---- The network ---------------------------------------------------------------------------------
 
 const MOST_EDGES = 500;
+const LAYERS = {
+  weights: "The weights on the edges, and what each unit answers over the plane",
+  gradients: "The gradient of the loss by each weight on the edges",
+  activations: "What each unit answers for the chosen sample",
+  deltas: "The derivative of the chosen sample's loss by what goes into each unit",
+};
 
 // Where each layer's numbers lie in the flat vector of parameters: W1, b1, W2, b2, ...
 function placesOf(sizes) {
@@ -740,18 +810,22 @@ class NetworkView {
     });
     this.stores = new Map();
     this.shows = "weights";
+    this.question = new Question(lab, "sample", 250, (pass) => {
+      this.pass = pass.error ? null : pass;
+      this.draw();
+    });
     this.hint = h("span", { class: "gl-hint" });
     const choose = (name) =>
       button(name, () => {
         this.shows = name;
         for (const one of this.choices) one.setAttribute("aria-pressed", String(one.textContent === name));
         this.draw();
-      }, { class: "is-small", "aria-pressed": String(name === this.shows), title: `Draw the edges by their ${name}` });
-    this.choices = ["weights", "gradients"].map(choose);
+      }, { class: "is-small", "aria-pressed": String(name === this.shows), title: LAYERS[name] });
+    this.choices = Object.keys(LAYERS).map(choose);
     this.node = h(
       "figure",
       { class: "gl-panel gl-net" },
-      h("div", { class: "gl-head" }, h("h2", {}, "Network"), this.hint, h("span", { class: "gl-joined", role: "group", "aria-label": "Edges show" }, this.choices)),
+      h("div", { class: "gl-head" }, h("h2", {}, "Network"), this.hint, h("span", { class: "gl-joined", role: "group", "aria-label": "Diagram shows" }, this.choices)),
       h("div", { class: "gl-fill" }, this.canvas.node),
     );
   }
@@ -790,7 +864,11 @@ class NetworkView {
     this.arrange(this.canvas.width, this.canvas.height);
     this.layers = placesOf(sizes);
     const values = (this.shows === "gradients" ? arrays.gradient : arrays.parameters)?.data;
-    this.hint.textContent = `${count(parameters)} parameters`;
+    const { sample } = this.lab.inspector.place;
+    this.ofSample = this.shows === "activations" || this.shows === "deltas";
+    if (this.ofSample) this.question.ask({ row: sample });
+    this.hint.textContent = this.ofSample ? `sample ${sample}` : `${count(parameters)} parameters`;
+    this.hint.title = this.ofSample ? "Press a sample on the map to choose it, or give its number in the inspector" : "";
     if (values) this.drawEdges(pen, values, palette);
     this.units.flat().forEach((unit) => this.drawUnit(pen, unit, arrays, palette));
     for (const more of this.rest) if (more) write(pen, `+${count(more.more)}`, more.x, more.y, palette.soft);
@@ -893,8 +971,11 @@ class NetworkView {
     pen.fillStyle = css(palette.paper);
     pen.fill();
     pen.clip();
-    const image = layer === 0 ? this.inputMap(unit, palette) : this.unitMap(layer, unit, arrays, palette);
-    if (image) pen.drawImage(image, left, top, size, size);
+    if (this.ofSample) this.drawNumber(pen, place, palette);
+    else {
+      const image = layer === 0 ? this.inputMap(unit, palette) : this.unitMap(layer, unit, arrays, palette);
+      if (image) pen.drawImage(image, left, top, size, size);
+    }
     pen.restore();
     const chosen = this.lab.chosen;
     const lit = this.over === key({ kind: "unit", layer, unit }) || (chosen && chosen.kind !== "weight" && chosen.layer === layer && chosen.unit === unit);
@@ -907,6 +988,18 @@ class NetworkView {
     if (bias !== null && size > 22) {
       dot(pen, left, top + size, 2 + Math.min(3, Math.sqrt(Math.abs(bias))), css(palette.sign(bias)), css(palette.paper));
     }
+  }
+
+  // A unit's number for the chosen sample, and its color among those of its layer; inputs have no deltas.
+  drawNumber(pen, { layer, unit, x, y, size }, palette) {
+    const numbers = this.pass?.[this.shows][layer] ?? [];
+    const value = numbers[unit];
+    if (value === undefined || value === null) return;
+    const share = value / (Math.max(...numbers.map(Math.abs)) || 1);
+    const at = 3 * Math.round(127.5 + 127.5 * share);
+    pen.fillStyle = css([...palette.signed.slice(at, at + 3)]);
+    pen.fillRect(x - size / 2, y - size / 2, size, size);
+    if (size > 32) write(pen, short(value, 2), x, y, Math.abs(share) > 0.5 ? palette.paper : palette.ink);
   }
 
   inputMap(unit, palette) {
@@ -959,7 +1052,13 @@ class NetworkView {
       this.over = name;
       this.draw();
     }
-    this.lab.tip(found ? this.canvas.node : null, px, py, found ? this.lab.about(found) : "");
+    this.lab.tip(found ? this.canvas.node : null, px, py, found ? this.lab.about(found) + this.ofPass(found) : "");
+  }
+
+  // What a unit has for the chosen sample, in words.
+  ofPass({ kind, layer, unit }) {
+    if (!this.ofSample || !this.pass || kind !== "unit") return "";
+    return ["activation", "delta"].map((name) => `\n${name} ${full(this.pass[`${name}s`][layer][unit])}`).join("");
   }
 }
 
@@ -1195,6 +1294,7 @@ class DataPanel {
     this.pen = on ? 0 : null;
     this.fresh = null;
     this.draw.setAttribute("aria-pressed", String(on));
+    if (on) this.lab.views[0].raise(false);
     this.drawPens();
     this.lab.draw();
   }
@@ -1411,27 +1511,25 @@ class InspectorView {
   constructor(lab) {
     this.lab = lab;
     this.place = { what: "weight", layer: 1, unit: 0, input: 0, sample: 0 };
-    const ask = () => this.ask();
     this.what = select("What to explain", (what) => {
       this.place.what = what;
-      this.update();
-      ask();
+      lab.draw();
     }, WHATS);
     this.fields = {};
     for (const name of ["sample", "layer", "unit", "input"]) {
       this.fields[name] = numberField(plainName(name), (value) => {
         this.place[name] = value ?? 0;
-        ask();
+        lab.draw();
       }, { min: name === "layer" ? 1 : 0, step: 1 });
     }
     this.labels = Object.fromEntries(Object.entries(this.fields).map(([name, field]) => [name, h("label", { class: "gl-ask" }, plainName(name), field)]));
-    this.value = numberField("New value", async (value) => {
-      const answer = await this.lab.do("edit", { index: this.index(), value });
-      if (!answer.error) ask();
-      return answer;
-    });
+    this.value = numberField("New value", (value) => lab.do("edit", { index: this.index(), value }));
     this.valueLabel = h("label", { class: "gl-ask is-wide" }, "Set to", this.value);
     this.answer = h("div", { "aria-live": "polite" });
+    this.question = new Question(lab, "explain", 400, (answer) => {
+      this.write(answer);
+      this.draw();
+    });
     this.node = h("div", { class: "gl-pad" }, h("div", { class: "gl-asks" }, this.what, Object.values(this.labels), this.valueLabel), this.answer);
   }
 
@@ -1440,14 +1538,13 @@ class InspectorView {
     return indexOf(this.lab.setup.network.sizes, { kind: what, from: input, ...place });
   }
 
-  show({ kind, layer, unit, from, sample }) {
+  // What is explained from the next drawing on.
+  take({ kind, layer, unit, from, sample }) {
     const same = ["gradient", "update"].includes(this.place.what) && kind === "weight" ? this.place.what : kind;
     this.place.what = { unit: "activation", sample: "pass" }[kind] ?? same;
     if (layer !== undefined) Object.assign(this.place, { layer, unit });
     if (from !== undefined) this.place.input = from;
     if (sample !== undefined) this.place.sample = sample;
-    this.update();
-    this.ask();
   }
 
   update() {
@@ -1464,32 +1561,12 @@ class InspectorView {
   }
 
   // Asked again as training goes on, a few times a second; the answer is of the frame that is shown.
-  async ask() {
-    if (!this.lab.setup || this.asking) {
-      this.again = Boolean(this.asking);
-      return;
-    }
-    this.asking = true;
-    const { what } = this.place;
-    const names = ASKS[what].split(" ").filter(Boolean);
-    const settings = Object.fromEntries(names.map((name) => [name, this.place[name]]));
-    const answer = await this.lab.link.ask("explain", { what: what === "sample loss" ? "loss" : what, ...settings });
-    this.asking = false;
-    this.number = this.lab.frame.number;
-    if (answer) this.write(answer);
-    if (this.again) {
-      this.again = false;
-      this.ask();
-    }
-  }
-
   draw() {
     if (this.node.offsetParent === null || !this.lab.frame) return;
-    const time = performance.now();
-    if (this.number === this.lab.frame.number || (this.lab.frame.state === "playing" && time - (this.time ?? 0) < 400)) return;
-    this.time = time;
     this.update();
-    this.ask();
+    const { what } = this.place;
+    const names = ASKS[what].split(" ").filter(Boolean);
+    this.question.ask({ what: what === "sample loss" ? "loss" : what, ...Object.fromEntries(names.map((name) => [name, this.place[name]])) });
   }
 
   write(answer) {
@@ -1593,31 +1670,33 @@ class BranchesView {
     this.node = h(
       "div",
       {},
-      table("Branches", ["Branch", "From", "Iterations", "Loss", ""], this.body),
+      table("Branches", ["Branch", "From", "Iterations", "Seconds", "Loss", ""], this.body),
       h("div", { class: "gl-pad" }, this.words),
     );
   }
 
   // The branch that is shown goes on meanwhile.
   draw() {
-    const { frame } = this.lab;
+    const { frame, arrays } = this.lab;
     const row = this.body.querySelector(".is-chosen");
     if (!row || !frame || this.node.offsetParent === null) return;
     row.children[2].textContent = count(frame.last);
-    row.children[3].textContent = full(frame.last_loss);
+    row.children[3].textContent = short(arrays.clock.data.at(-1));
+    row.children[4].textContent = full(frame.last_loss);
   }
 
   update() {
     const { branches } = this.lab.setup;
     this.words.textContent = branches.length > 1 ? "" : "Branch here begins another line of training at the iteration that is shown; this one stays. So does a change made in the past.";
     this.body.replaceChildren(
-      ...branches.map(({ name, parent, at, iterations, loss, shown }) =>
+      ...branches.map(({ name, parent, at, iterations, seconds, loss, shown }) =>
         h(
           "tr",
           { class: shown ? "is-chosen" : "" },
           h("th", { scope: "row" }, name),
           h("td", {}, parent ? `${parent}, ${count(at)}` : at === 0 ? "start" : count(at)),
           h("td", {}, count(iterations)),
+          h("td", {}, short(seconds)),
           h("td", {}, full(loss)),
           h("td", {}, shown
             ? h("span", { class: "gl-chip is-live" }, "shown")
@@ -1679,12 +1758,14 @@ class ResultsView {
   }
 }
 
-// ---- The hidden layer in three dimensions ---------------------------------------------------------
+// ---- Pictures in three dimensions -----------------------------------------------------------------
 
-class HiddenView {
-  constructor(lab) {
+// A box from -1 to 1 that the pointer and the arrow keys turn; `fill(project)` gives its axes' names and what
+// is in it, each part with how far away it is and how it is drawn.
+class Solid {
+  constructor(lab, label) {
     this.lab = lab;
-    this.canvas = new Canvas("The samples as the last hidden layer sees them, in three dimensions; arrow keys turn it", {
+    this.canvas = new Canvas(`${label}, in three dimensions; arrow keys turn it`, {
       tabIndex: 0,
       onpointerdown: (event) => {
         this.from = [event.clientX, event.clientY];
@@ -1714,42 +1795,128 @@ class HiddenView {
   }
 
   draw() {
-    const { arrays, samples, palette, frame } = this.lab;
+    const { samples, palette } = this.lab;
     if (this.node.offsetParent === null || !samples) return;
     const pen = this.canvas.begin();
     if (!pen) return;
     const [cx, cy] = [this.canvas.width / 2, this.canvas.height / 2];
-    if (!arrays.hidden) {
-      write(pen, "This network has no hidden layer.", cx, cy, palette.soft);
-      return;
-    }
-    const { data, shape } = arrays.hidden;
-    const [n, axes] = shape;
-    const ranges = arrays.hidden_ranges.data;
     const [c, s] = [Math.cos(this.turn[0]), Math.sin(this.turn[0])];
     const [ce, se] = [Math.cos(this.turn[1]), Math.sin(this.turn[1])];
     const size = 0.27 * Math.min(this.canvas.width, this.canvas.height);
-    // Without perspective: right, up and towards the eye.
+    // From above and without perspective: right, down, and away.
     const project = (x, y, z) => {
       const [a, b] = [c * x - s * y, s * x + c * y];
-      return [cx + size * a, cy - size * (ce * z - se * b), se * z + ce * b];
+      return [cx + size * a, cy - size * (ce * z + se * b), ce * b - se * z];
     };
-    const unit = (i, axis) => (axis < axes ? (2 * (data[i * axes + axis] - ranges[2 * axis])) / (ranges[2 * axis + 1] - ranges[2 * axis] || 1) - 1 : 0);
+    const { labels, parts } = this.fill(project, pen);
+    if (!labels.length) {
+      write(pen, "This network has no hidden layer.", cx, cy, palette.soft);
+      return;
+    }
     pen.strokeStyle = css(palette.line);
     pen.lineWidth = 1;
-    for (const [a, b] of CUBE) {
-      const [from, to] = [project(...a), project(...b)];
-      pen.beginPath();
-      pen.moveTo(from[0], from[1]);
-      pen.lineTo(to[0], to[1]);
-      pen.stroke();
+    pen.beginPath();
+    for (const [from, to] of CUBE) {
+      pen.moveTo(...project(...from).slice(0, 2));
+      pen.lineTo(...project(...to).slice(0, 2));
     }
-    [[1.25, -1, -1], [-1, 1.25, -1], [-1, -1, 1.2]].slice(0, axes).forEach((place, axis) => {
+    pen.stroke();
+    parts.sort((one, other) => other.away - one.away);
+    for (const { paint } of parts) paint();
+    // The axes start at the corner (-1, -1, -1); the height is written where nothing stands before it.
+    const left = [[-1, -1], [-1, 1], [1, -1], [1, 1]].sort((one, other) => project(...one, 0)[0] - project(...other, 0)[0])[0];
+    [[1.25, -1, -1], [-1, 1.25, -1], [...left, 1.2]].slice(0, labels.length).forEach((place, axis) => {
       const [x, y] = project(...place);
-      write(pen, frame.hidden_labels[axis], x, y, palette.soft);
+      write(pen, labels[axis], Math.max(x, pen.measureText(labels[axis]).width / 2 + 4), y, palette.soft);
     });
-    const dots = Array.from({ length: n }, (_, i) => [...project(unit(i, 0), unit(i, 1), unit(i, 2)), i]).sort((p, q) => q[2] - p[2]);
-    for (const [x, y, , i] of dots) dot(pen, x, y, 3.2, css(this.lab.colorOf(i)), css(palette.paper), 0.7);
+  }
+
+  // A sample, one of n, at a place in the box.
+  sample(pen, i, n, [x, y, away]) {
+    const { palette } = this.lab;
+    const radius = Math.max(1.8, Math.min(3.2, 55 / Math.sqrt(n)));
+    return { away, paint: () => dot(pen, x, y, radius, css(this.lab.colorOf(i)), css(palette.paper, 0.7), radius / 5) };
+  }
+}
+
+class HiddenView extends Solid {
+  constructor(lab) {
+    super(lab, "The samples as the last hidden layer sees them");
+  }
+
+  fill(project, pen) {
+    const { arrays, frame } = this.lab;
+    if (!arrays.hidden) return { labels: [] };
+    const { data, shape } = arrays.hidden;
+    const [n, axes] = shape;
+    const ranges = arrays.hidden_ranges.data;
+    const unit = (i, axis) => (axis < axes ? (2 * (data[i * axes + axis] - ranges[2 * axis])) / (ranges[2 * axis + 1] - ranges[2 * axis] || 1) - 1 : 0);
+    const parts = Array.from({ length: n }, (_, i) => this.sample(pen, i, n, project(unit(i, 0), unit(i, 1), unit(i, 2))));
+    return { labels: frame.hidden_labels, parts };
+  }
+}
+
+const FACES = 48;
+
+// The output over the plane of the map: P of the second of two classes, the largest P of more, or the value.
+class SurfaceView extends Solid {
+  constructor(lab) {
+    super(lab, "The output as a surface over the plane, with the samples at their targets");
+  }
+
+  fill(project, pen) {
+    const { arrays, samples, palette, setup, frame } = this.lab;
+    const { field, leader, lead, sure } = arrays;
+    const [rows, columns] = (field ?? leader).shape;
+    const names = setup.data.classes;
+    const two = !field && names.length === 2;
+    // The height of a point of the map, from 0 to 1, and its color.
+    const height = (i) => {
+      if (field) return field.data[i] / 255;
+      if (two) return 0.5 + (leader.data[i] - 0.5) * (lead.data[i] / 255);
+      return 1 / names.length + (1 - 1 / names.length) * (sure.data[i] / 255);
+    };
+    const color = (i) => {
+      const byte = field ? field.data[i] : Math.round(255 * (1 - height(i)));
+      if (field || two) return (field ? palette.values : palette.signed).slice(3 * byte, 3 * byte + 3);
+      return mixed(palette.paper, palette.of(leader.data[i]), 0.25 + (0.6 * sure.data[i]) / 255);
+    };
+    const at = (k, n) => Math.round((k * (n - 1)) / FACES);
+    const point = (row, column) => at(row, rows) * columns + at(column, columns);
+    const corner = (row, column) => {
+      const z = 2 * height(point(row, column)) - 1;
+      return [...project((2 * column) / FACES - 1, (2 * row) / FACES - 1, z), z];
+    };
+    const corners = Array.from({ length: (FACES + 1) ** 2 }, (_, k) => corner(Math.floor(k / (FACES + 1)), k % (FACES + 1)));
+    const parts = [];
+    for (let row = 0; row < FACES; row += 1) {
+      for (let column = 0; column < FACES; column += 1) {
+        const first = row * (FACES + 1) + column;
+        const face = [first, first + 1, first + FACES + 2, first + FACES + 1].map((k) => corners[k]);
+        // Lit from the left and the front: a slope towards there is brighter.
+        const light = 0.94 + 0.12 * Math.tanh(4 * (face[1][3] - face[0][3] + face[3][3] - face[0][3]));
+        const shade = css([...color(point(row, column))].map((value) => Math.min(255, value * light)));
+        const away = (face[0][2] + face[1][2] + face[2][2] + face[3][2]) / 4;
+        const paint = () => {
+          pen.beginPath();
+          for (const [x, y] of face) pen.lineTo(x, y);
+          pen.closePath();
+          pen.fillStyle = pen.strokeStyle = shade;
+          pen.lineWidth = 0.7;
+          pen.fill();
+          pen.stroke();
+        };
+        parts.push({ away, paint });
+      }
+    }
+    const [low, high] = field ? [frame.map.low, frame.map.high] : [0, 1];
+    const unit = (value, [from, to]) => (2 * (value - from)) / (to - from || 1) - 1;
+    samples.points.forEach(([x, y], i) => {
+      const z = field || two ? unit(samples.targets[i], [low, high]) : -1;
+      parts.push(this.sample(pen, i, samples.points.length, project(unit(x, samples.span[0]), unit(y, samples.span[1]), z)));
+    });
+    const name = two ? this.lab.outputName(1) : field ? this.lab.outputName(0) : "largest P";
+    return { labels: [...samples.labels.map((label) => cut(label, 16)), `${cut(name, 16)}, ${short(low)} to ${short(high)}`], parts };
   }
 }
 
@@ -1972,7 +2139,6 @@ class Lab {
     this.pane.replaceChildren(this.lows[words].node);
     if (!this.setup) return;
     this.lows[words].update?.();
-    if (words === "Inspector") this.inspector.ask();
     this.lows[words].draw?.(true);
   }
 
@@ -2055,8 +2221,8 @@ class Lab {
   // Explain a number; with `edits`, to set it.
   choose(what, edits = false) {
     this.chosen = what;
+    this.inspector.take(what);
     this.open("Inspector");
-    this.inspector.show(what);
     this.draw();
     if (edits) this.inspector.value.select();
   }
@@ -2143,6 +2309,7 @@ class Lab {
       this.chosen = null;
       Object.assign(this.inspector.place, { layer: 1, unit: 0, input: 0 });
     }
+    this.inspector.place.sample = Math.min(this.inspector.place.sample, data.samples - 1);
     for (const panel of this.panels) panel.update();
     this.branches.update();
     this.lows.Lesson.update();

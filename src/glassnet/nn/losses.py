@@ -78,7 +78,8 @@ class Loss:
     in the loss's formula, and ``kinks`` the residuals z - y where its derivative jumps: the gradient
     checker does not step across them. ``factor(Z)``, or None, is (K, n, outputs): for each sample the rows
     f_1 ... f_K whose products add up to the second derivative of its loss with respect to Z,
-    ``sum_k f_k f_k^T``.
+    ``sum_k f_k f_k^T``. ``term`` is one output's part of the value in y, y_hat, r = y_hat - y and the
+    settings, which `explain` writes with numbers; the sum of parts in "-[...]" is -(their sum).
 
     Example
     -------
@@ -102,6 +103,7 @@ class Loss:
     settings: Mapping[str, float] = field(default_factory=Settings)
     kinks: tuple[float, ...] = ()
     factor: Callable[[Array], Array] | None = None
+    term: str = field(default="", compare=False)  # pickles of earlier commits have none
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "settings", Settings(self.settings))
@@ -204,17 +206,18 @@ def cross_entropy(label_smoothing: float = 0.0) -> Loss:
     if not 0 <= e < 1:
         raise InputError(f"label_smoothing is {e}; expected a number from 0 to below 1, such as 0.1.")
     settings = Settings({"label_smoothing": e})
-    smooth = "-sum_c y_c log y_hat_c" if e == 0 else "-sum_c y'_c log y_hat_c, y' = (1 - e) y + e / C"
+    smooth = "-sum_c y'_c log y_hat_c, y' = (1 - label_smoothing) y + label_smoothing / C"
     return Loss(
         "cross_entropy",
         output="softmax",
         target="class",
         value=_With(loss_values.cross_entropy, settings),
         delta=_With(loss_values.cross_entropy_delta, settings),
-        formula=smooth if e == 0 else f"{smooth}, e = {e!r}",
-        delta_formula="y_hat - y" if e == 0 else "y_hat - y'",
+        formula=f"{smooth}, label_smoothing = {e!r}" if e else "-sum_c y_c log y_hat_c",
+        delta_formula="y_hat - y'" if e else "y_hat - y",
         settings=settings,
         factor=_cross_entropy_factor,
+        term="-[y log(y_hat)]",
     )
 
 
@@ -264,10 +267,11 @@ def huber(delta: float = 1.0) -> Loss:
         target="real",
         value=_With(loss_values.huber, settings),
         delta=_With(loss_values.huber_delta, settings),
-        formula="sum_k r_k^2 / 2 where |r_k| <= d, else d (|r_k| - d / 2); "
-        f"r = y_hat - y, d = {settings['delta']!r}",
-        delta_formula="min(max(y_hat - y, -d), d)",
+        formula="sum_k r_k^2 / 2 where |r_k| <= delta, else delta (|r_k| - delta / 2); "
+        f"r = y_hat - y, delta = {settings['delta']!r}",
+        delta_formula="min(max(y_hat - y, -delta), delta)",
         settings=settings,
+        term="r^2 / 2 where abs(r) <= delta, else delta (abs(r) - delta / 2)",
     )
 
 
@@ -291,10 +295,11 @@ def quantile(level: float = 0.5) -> Loss:
         target="real",
         value=_With(loss_values.quantile, settings),
         delta=_With(loss_values.quantile_delta, settings),
-        formula=f"sum_k max((1 - q) r_k, -q r_k); r = y_hat - y, q = {settings['level']!r}",
-        delta_formula="1 - q where y_hat > y, -q where y_hat < y",
+        formula=f"sum_k max((1 - level) r_k, -level r_k); r = y_hat - y, level = {settings['level']!r}",
+        delta_formula="1 - level where y_hat > y, -level where y_hat < y",
         settings=settings,
         kinks=(0.0,),
+        term="(1 - level) r where r >= 0, else (-level) r",
     )
 
 
@@ -313,6 +318,7 @@ LOSSES: dict[str, Loss] = {
             formula="-sum_k [y_k log y_hat_k + (1 - y_k) log(1 - y_hat_k)]",
             delta_formula="y_hat - y",
             factor=loss_hessians.bernoulli,
+            term="-[y log(y_hat) + (1 - y) log(1 - y_hat)]",
         ),
         Loss(
             "squared_error",
@@ -323,6 +329,7 @@ LOSSES: dict[str, Loss] = {
             formula="1/2 sum_k (y_hat_k - y_k)^2",
             delta_formula="y_hat - y",
             factor=loss_hessians.ones,
+            term="(y_hat - y)^2 / 2",
         ),
         Loss(
             "absolute_error",
@@ -334,6 +341,7 @@ LOSSES: dict[str, Loss] = {
             formula="sum_k |y_hat_k - y_k|",
             delta_formula="sign(y_hat - y)",
             kinks=(0.0,),
+            term="abs(y_hat - y)",
         ),
         huber(),
         quantile(),
@@ -347,6 +355,7 @@ LOSSES: dict[str, Loss] = {
             formula="sum_k [y_hat_k - y_k log y_hat_k], log y_k! left out",
             delta_formula="y_hat - y",
             factor=loss_hessians.rates,
+            term="y_hat - y log(y_hat)",
         ),
     )
 }
@@ -363,6 +372,7 @@ NUMPY_LOSSES: dict[str, Loss] = {
             delta=loss_values.brier_delta,
             formula="sum_k (y_hat_k - y_k)^2 / 2",
             delta_formula="(y_hat - y) y_hat (1 - y_hat)",
+            term="(y_hat - y)^2 / 2",
         ),
         Loss(
             "tanh_error",
@@ -372,6 +382,7 @@ NUMPY_LOSSES: dict[str, Loss] = {
             delta=loss_values.tanh_error_delta,
             formula="sum_k (y_hat_k - y_k)^2 / 2",
             delta_formula="(y_hat - y) (1 - y_hat^2)",
+            term="(y_hat - y)^2 / 2",
         ),
     )
 }

@@ -3,18 +3,32 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar
 
 import numpy as np
 
 from glassnet._types import Array
-from glassnet.optim.base import Optimizer, as_rate
+from glassnet.optim.base import Line, Optimizer, as_rate
 from glassnet.optim.penalties import Mask, decay
 from glassnet.optim.schedules import Schedule
 from glassnet.utils.settings_checks import as_decay, as_flag, as_not_negative, as_positive, checked
 
 __all__ = ["Adam", "AMSGrad", "AdamW", "Nadam", "Lion"]  # noqa: RUF022 - the order of OPTIMIZERS
+
+_MOMENTS = [Line("m", "beta1 m + (1 - beta1) g"), Line("v", "beta2 v + (1 - beta2) g^2")]
+_M_HAT = Line("m_hat", "m / (1 - beta1^t)", lambda x: x["m"] / (1 - x["beta1"] ** x["t"]))
+_V_HAT = Line("v_hat", "v / (1 - beta2^t)", lambda x: x["v"] / (1 - x["beta2"] ** x["t"]))
+_STEP = "rate m_hat / (sqrt(v_hat) + epsilon)"
+
+
+def _decay(weight_decay: float, is_weight: bool) -> tuple[list[Line], str]:
+    """The decay of a weight, and what the update begins with; a bias stays."""
+    if not (is_weight and weight_decay):
+        return [], "theta"
+    formula = "(1 - rate weight_decay) theta"
+    return [Line("decayed", formula, lambda x: (1 - x["rate"] * weight_decay) * x["theta"])], "decayed"
 
 
 @dataclass(frozen=True, repr=False)
@@ -22,6 +36,7 @@ class _Moments(Optimizer):
     """A rule by running means of the gradient and of its square, which are its state's first two rows."""
 
     state_names: ClassVar[tuple[str, ...]] = ("mean", "square")
+    letters: ClassVar[tuple[str, ...]] = ("m", "v")
     coefficients: ClassVar[tuple[str, ...]] = ("beta1", "beta2", "epsilon")
 
     learning_rate: float | Schedule = field(default=0.001, metadata=checked(as_rate))
@@ -84,6 +99,12 @@ class Adam(_Moments):
             return (theta + step).astype(theta.dtype, copy=False), np.stack([m, v])
         return theta - self._step(m, v, t, rate), np.stack([m, v])
 
+    def lines(self, is_weight: bool) -> list[Line]:
+        if self.epsilon_hat:
+            step = "rate sqrt(1 - beta2^t) / (1 - beta1^t) m / (sqrt(v) + epsilon)"
+            return [*_MOMENTS, Line("theta", f"theta - {step}")]
+        return [*_MOMENTS, _M_HAT, _V_HAT, Line("theta", f"theta - {_STEP}")]
+
 
 @dataclass(frozen=True, repr=False)
 class AMSGrad(_Moments):
@@ -108,6 +129,7 @@ class AMSGrad(_Moments):
 
     name = "amsgrad"
     state_names = ("mean", "square", "largest")
+    letters = ("m", "v", "max v")
 
     def update(
         self, theta: Array, state: Array, gradient: Array, t: int, rate: float, is_weight: Mask
@@ -115,6 +137,10 @@ class AMSGrad(_Moments):
         m, v = self._moments(state, gradient)
         largest = np.maximum(state[2], v)
         return theta - self._step(m, largest, t, rate), np.stack([m, v, largest])
+
+    def lines(self, is_weight: bool) -> list[Line]:
+        v_hat = Line("v_hat", "max v / (1 - beta2^t)", lambda x: x["max v"] / (1 - x["beta2"] ** x["t"]))
+        return [*_MOMENTS, Line("max v", "max(max v, v)"), _M_HAT, v_hat, Line("theta", f"theta - {_STEP}")]
 
 
 @dataclass(frozen=True, repr=False)
@@ -150,6 +176,10 @@ class AdamW(_Moments):
         decayed = decay(theta, rate * self.weight_decay, is_weight)
         return decayed - self._step(m, v, t, rate), np.stack([m, v])
 
+    def lines(self, is_weight: bool) -> list[Line]:
+        decayed, start = _decay(self.weight_decay, is_weight)
+        return [*_MOMENTS, _M_HAT, _V_HAT, *decayed, Line("theta", f"{start} - {_STEP}")]
+
 
 @dataclass(frozen=True, repr=False)
 class Nadam(_Moments):
@@ -183,18 +213,37 @@ class Nadam(_Moments):
         self, theta: Array, state: Array, gradient: Array, t: int, rate: float, is_weight: Mask
     ) -> tuple[Array, Array]:
         m, v = self._moments(state, gradient)
-        now, ahead = self._mu(t), self._mu(t + 1)
+        now, ahead, product = self._mu(t), self._mu(t + 1), self._product(t)
+        r = np.sqrt(v / (1.0 - self.beta2**t)) + self.epsilon
+        theta = theta - rate * (1.0 - now) / (1.0 - product) * (gradient / r)
+        return theta - rate * ahead / (1.0 - product * ahead) * (m / r), np.stack([m, v])
+
+    def _mu(self, t: float) -> float:
+        return self.beta1 * (1.0 - 0.5 * 0.96 ** (t * self.momentum_decay))
+
+    def _product(self, t: int) -> float:
+        """P_t."""
         product = 1.0
         for i in range(1, t + 1):
             product *= self._mu(i)
             if product < 2.0**-60:  # from here on 1 - P is 1, to the last bit
                 break
-        r = np.sqrt(v / (1.0 - self.beta2**t)) + self.epsilon
-        theta = theta - rate * (1.0 - now) / (1.0 - product) * (gradient / r)
-        return theta - rate * ahead / (1.0 - product * ahead) * (m / r), np.stack([m, v])
+        return product
 
-    def _mu(self, t: int) -> float:
-        return self.beta1 * (1.0 - 0.5 * 0.96 ** (t * self.momentum_decay))
+    def lines(self, is_weight: bool) -> list[Line]:
+        def r(x: Mapping[str, float]) -> float:
+            return math.sqrt(x["v"] / (1 - self.beta2 ** x["t"])) + self.epsilon
+
+        return [
+            *_MOMENTS,
+            Line("r", "sqrt(v / (1 - beta2^t)) + epsilon", r),
+            Line("mu_t", "beta1 (1 - 0.96^(t momentum_decay) / 2)", lambda x: self._mu(x["t"])),
+            Line(
+                "mu_(t+1)", "beta1 (1 - 0.96^((t + 1) momentum_decay) / 2)", lambda x: self._mu(x["t"] + 1)
+            ),
+            Line("P_t", "mu_1 ... mu_t", lambda x: self._product(int(x["t"]))),
+            Line("theta", "theta - rate ((1 - mu_t) / (1 - P_t) g + mu_(t+1) / (1 - P_t mu_(t+1)) m) / r"),
+        ]
 
 
 @dataclass(frozen=True, repr=False)
@@ -221,6 +270,7 @@ class Lion(Optimizer):
 
     name = "lion"
     state_names = ("mean",)
+    letters = ("m",)
     coefficients = ("beta1", "beta2")
 
     learning_rate: float | Schedule = field(default=1e-4, metadata=checked(as_rate))
@@ -235,3 +285,15 @@ class Lion(Optimizer):
         c = self.beta1 * m + (1.0 - self.beta1) * gradient
         decayed = decay(theta, rate * self.weight_decay, is_weight)
         return decayed - rate * np.sign(c), np.stack([self.beta2 * m + (1.0 - self.beta2) * gradient])
+
+    def lines(self, is_weight: bool) -> list[Line]:
+        def c(x: Mapping[str, float]) -> float:
+            return self.beta1 * x["m"] + (1.0 - self.beta1) * x["g"]
+
+        decayed, start = _decay(self.weight_decay, is_weight)
+        return [
+            Line("c", "beta1 m + (1 - beta1) g", c),
+            Line("m", "beta2 m + (1 - beta2) g, for the next update"),
+            *decayed,
+            Line("theta", f"{start} - rate sign(c)"),
+        ]

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from glassnet._types import Array
-from glassnet.optim.base import Optimizer, as_rate
+from glassnet.optim.base import Line, Optimizer, as_rate
 from glassnet.optim.penalties import Mask
 from glassnet.optim.schedules import Schedule
 from glassnet.utils.settings_checks import as_decay, as_flag, as_positive, checked
 
 __all__ = ["RMSprop", "Adagrad", "Adadelta"]  # noqa: RUF022 - the order of OPTIMIZERS
+
+_MEAN_SQUARE = Line("v", "rho v + (1 - rho) g^2")
 
 
 @dataclass(frozen=True, repr=False)
@@ -41,6 +45,7 @@ class RMSprop(Optimizer):
 
     name = "rmsprop"
     state_names = ("square", "buffer", "mean")
+    letters = ("v", "B", "m")
     coefficients = ("rho", "epsilon", "momentum")
     flag = "centered"
 
@@ -61,6 +66,16 @@ class RMSprop(Optimizer):
             spread = np.maximum(v - m * m, 0)
         B = self.momentum * B + gradient / (np.sqrt(spread) + self.epsilon)
         return theta - rate * B, np.stack([v, B, m])
+
+    def lines(self, is_weight: bool) -> list[Line]:
+        def root(x: Mapping[str, float]) -> float:
+            spread = max(x["v"] - x["m"] * x["m"], 0.0) if self.centered else x["v"]
+            return math.sqrt(spread) + self.epsilon
+
+        mean = [Line("m", "rho m + (1 - rho) g")] if self.centered else []
+        formula = f"sqrt({'max(v - m^2, 0)' if self.centered else 'v'}) + epsilon"
+        end = [Line("B", "momentum B + g / r"), Line("theta", "theta - rate B")]
+        return [_MEAN_SQUARE, *mean, Line("r", formula, root), *end]
 
 
 @dataclass(frozen=True, repr=False)
@@ -84,6 +99,7 @@ class Adagrad(Optimizer):
 
     name = "adagrad"
     state_names = ("squares",)
+    letters = ("v",)
     coefficients = ("epsilon",)
 
     learning_rate: float | Schedule = field(default=0.01, metadata=checked(as_rate))
@@ -94,6 +110,9 @@ class Adagrad(Optimizer):
     ) -> tuple[Array, Array]:
         v = state[0] + gradient * gradient
         return theta - rate * (gradient / (np.sqrt(v) + self.epsilon)), np.stack([v])
+
+    def lines(self, is_weight: bool) -> list[Line]:
+        return [Line("v", "v + g^2"), Line("theta", "theta - rate g / (sqrt(v) + epsilon)")]
 
 
 @dataclass(frozen=True, repr=False)
@@ -119,6 +138,7 @@ class Adadelta(Optimizer):
 
     name = "adadelta"
     state_names = ("square", "steps")
+    letters = ("v", "u")
     coefficients = ("rho", "epsilon")
 
     learning_rate: float | Schedule = field(default=1.0, metadata=checked(as_rate))
@@ -133,3 +153,14 @@ class Adadelta(Optimizer):
         d = np.sqrt(u + self.epsilon) / np.sqrt(v + self.epsilon) * gradient
         u = self.rho * u + (1.0 - self.rho) * (d * d)
         return theta - rate * d, np.stack([v, u])
+
+    def lines(self, is_weight: bool) -> list[Line]:
+        def d(x: Mapping[str, float]) -> float:
+            return math.sqrt(x["u"] + self.epsilon) / math.sqrt(x["v"] + self.epsilon) * x["g"]
+
+        return [
+            _MEAN_SQUARE,
+            Line("d", "sqrt(u + epsilon) / sqrt(v + epsilon) g", d),
+            Line("u", "rho u + (1 - rho) d^2, for the next update"),
+            Line("theta", "theta - rate d"),
+        ]

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 from glassnet._types import Array
 from glassnet.optim.penalties import Mask
@@ -15,6 +16,17 @@ from glassnet.utils.settings_checks import Settings, as_bound, as_positive, chec
 def as_rate(value: object, name: str) -> float | Schedule:
     """A learning rate: a number above 0, or a schedule of them."""
     return value if isinstance(value, Schedule) else as_positive(value, name)
+
+
+class Line(NamedTuple):
+    """One line of an update: theta or a letter of its state gets a new number, or `value` computes one.
+
+    Names in both are the rule's settings, t, rate, g, theta, the letters, and symbols of the lines before.
+    """
+
+    symbol: str
+    formula: str
+    value: Callable[[Mapping[str, float]], float] | None = None
 
 
 @dataclass(frozen=True, repr=False)
@@ -42,6 +54,8 @@ class Optimizer(Settings, ABC):
 
     name: ClassVar[str]
     state_names: ClassVar[tuple[str, ...]]
+    letters: ClassVar[tuple[str, ...]] = ()
+    """The rows of the state as the formulas of `lines` write them."""
     coefficients: ClassVar[tuple[str, ...]] = ()
     """The fields that the native engine reads, in its order."""
     flag: ClassVar[str] = ""
@@ -60,6 +74,10 @@ class Optimizer(Settings, ABC):
         theta, gradient and is_weight are (n_parameters,), state (rows, n_parameters); the gradient is
         already clipped. `rate` is a Python float, so that float32 stays float32.
         """
+
+    def lines(self, is_weight: bool) -> list[Line]:
+        """The update of one parameter, a weight or a bias, line by line."""
+        return []
 
     @property
     def schedule(self) -> Schedule:

@@ -8,7 +8,7 @@ import numpy as np
 
 from glassnet._types import Array
 from glassnet.nn import reference
-from glassnet.optim.base import Optimizer
+from glassnet.optim.base import Line, Optimizer
 from glassnet.optim.penalties import Mask
 from glassnet.utils.settings_checks import as_decay, as_flag, checked
 
@@ -47,6 +47,7 @@ class SGD(Optimizer):
 
     name = "sgd"
     state_names = ("velocity",)
+    letters = ("V",)
     coefficients = ("momentum",)
     flag = "nesterov"
 
@@ -60,3 +61,7 @@ class SGD(Optimizer):
         if self.nesterov:
             moved = theta + (self.momentum * V - rate * gradient)
         return moved, np.stack([V])
+
+    def lines(self, is_weight: bool) -> list[Line]:
+        step = "momentum V - learning_rate g"
+        return [Line("V", step), Line("theta", f"theta + {step if self.nesterov else 'V'}")]

@@ -166,7 +166,7 @@ class SamplePass:
         sigma, Z = self.network.hidden[layer - 1], self.numbers.Zs[layer - 1]
         z = float(Z[0, unit])
         h = float(sigma.value(Z)[0, unit])
-        shape = branch(sigma.derivative_formula, z)
+        shape = branch(sigma.derivative_formula, {"z": z})
         text = with_numbers(shape, {"z": z, "h": h})
         symbol = f"sigma'({self._entry(f'Z{layer}', unit)})"
         return Step(symbol, sigma.derivative_formula, text, float(self._slopes(layer)[unit]))

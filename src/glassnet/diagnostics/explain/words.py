@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
+import operator
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -13,8 +14,8 @@ from glassnet._types import Array
 MOST_TERMS = 8
 """Terms of a sum that are written out; of a longer one the first ones and the last."""
 
-_WHERE = re.compile(r"(?P<value>[^,;]+) where (?P<condition>[^,;]+), else (?P<other>.+)")
-_SIDE = re.compile(r"^z (?P<sign>[<>]=?) (?P<limit>-?[\d.]+)$")
+_WHERE = re.compile(r"([^,;]+) where (\S+) (>|<|>=|<=) ([^\s,;]+), (?:else )?(.+?)(?: where .+)?")
+_COMPARISONS = {">": operator.gt, ">=": operator.ge, "<": operator.lt, "<=": operator.le}
 
 
 def num(value: float) -> str:
@@ -77,20 +78,29 @@ def bracketed(text: str) -> str:
     return text if re.fullmatch(r"\w*\([^()]*\)|[\w.]+", text) else f"({text})"
 
 
-def branch(formula: str, z: float) -> str:
-    """The branch of "a where z > 0, else b" that holds at z; any other formula as it is."""
+def branch(formula: str, values: Mapping[str, float]) -> str:
+    """The branch of "a where z > 0, else b" that holds at the values; any other formula as it is.
+
+    >>> from glassnet.diagnostics.explain.words import branch
+    >>> branch("r where abs(r) <= limit, else limit", {"r": -2.0, "limit": 1.0})
+    'limit'
+    """
     match = _WHERE.fullmatch(formula)
-    side = _SIDE.match(match["condition"]) if match else None
-    if match is None or side is None:
+    if match is None:
         return formula
-    limit = float(side["limit"])
-    tests: dict[str, Callable[[], bool]] = {
-        ">": lambda: z > limit,
-        ">=": lambda: z >= limit,
-        "<": lambda: z < limit,
-        "<=": lambda: z <= limit,
-    }
-    return match["value"] if tests[side["sign"]]() else match["other"]
+    value, left, sign, right, other = match.groups()
+    try:
+        one, two = (_side(text, values) for text in (left, right))
+    except ValueError:  # a letter of a user's own
+        return formula
+    return value if _COMPARISONS[sign](one, two) else other
+
+
+def _side(text: str, values: Mapping[str, float]) -> float:
+    """A number, a name or abs(name) in a condition."""
+    name = text.removeprefix("abs(").removesuffix(")")
+    number = values[name] if name in values else float(name)
+    return number if name == text else abs(number)
 
 
 def row_of(array: Array, row: int) -> Array:

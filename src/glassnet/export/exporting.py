@@ -106,7 +106,7 @@ def _options(
 def _verified(source: Source, language: Language, options: Options, path: Path, X: object) -> Verification:
     values, expected = source.values(X), source.outputs(X)
     hard = hard_rows(source.model)
-    model, promised = source.model, language.promises(options)
+    model, promised = source.model, language.promises(source.model, options)
     try:
         ran = language.run(path, model, options, np.vstack([values, hard]))
     except MissingToolError as error:

@@ -49,7 +49,8 @@ class Language(NamedTuple):
     write : the file's bytes.
     run : runs the file on features' numbers (n, features); raises MissingToolError.
     promises : the largest distance of an output from the network's own, relative to the largest one of its
-        row or to 1, that a file with these options promises: 0 for the same bits, None for no promise.
+        row or to 1, that a file of a model with these options promises: 0 for the same bits, None for
+        none.
     modes : the first is the default.
     settings : settings of its own, with their defaults.
     precisions : those that it has; the first is the default where the network has another one.
@@ -59,7 +60,7 @@ class Language(NamedTuple):
     name: str
     write: Callable[[Model, Options], bytes]
     run: Callable[[Path, Model, Options, Floats], Ran]
-    promises: Callable[[Options], float | None]
+    promises: Callable[[Model, Options], float | None]
     modes: tuple[str, ...] = ("",)
     settings: Mapping[str, Any] = {}
     precisions: tuple[str, ...] = ("float64",)

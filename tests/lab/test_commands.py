@@ -396,6 +396,15 @@ def test_sample_has_the_activations_and_deltas_that_explain_gives(session, do):
     assert "from 0 to 79" in session.command({"do": "sample", "row": 80})["error"]
 
 
+def test_report_is_of_the_state_that_is_shown_with_the_branch_under_a_slider(session, do):
+    do("step", n=20)
+    loss = do("seek", iteration=12)["loss"]
+    text = do("report")["text"]
+    assert f"{loss:.4g}"[:5] in text
+    assert "How it learned" in text
+    assert do("step_back")["iteration"] == 11
+
+
 def test_diagnose_finds_why_and_its_remedy_goes_on_a_branch():
     zeros = np.zeros(NETWORK.n_parameters)
     with Session(X, Y, NETWORK, optimizer=gn.SGD(0.5), parameters=zeros, iterations=50) as session:

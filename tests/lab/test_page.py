@@ -2,6 +2,7 @@
 
 import re
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -231,6 +232,44 @@ def test_lesson_is_told_saved_and_opened_again(opened, tmp_path):
             "heading"
         ).all_inner_texts() == ["Training"]
         assert page.get_by_role("tab", name="Branches").count() == 0
+
+
+def test_link_opens_the_same_session_once(opened, session):
+    session.command({"do": "train_with", "l2": 0.01})
+    session.command({"do": "step", "n": 4})
+    page = opened(session)
+    page.get_by_role("tab", name="Lesson").click()
+    press(page, "As TOML")
+    code = page.locator(".gl-lesson pre")
+    expect(code).to_contain_text("l2 = 0.01")
+    press(page, "As link")
+    expect(code).to_contain_text("glassnet lab '#lesson=")
+    link = code.inner_text().split("'")[1]
+    assert not re.search(r"[^\w#=%+.*-]", link)  # nothing that a shell or a letter would change
+    address, loss = page.url, session.brief()["loss"]
+    session.command({"do": "data", "name": "moons"})
+    until(page, session, 0)
+    page.evaluate("link => (location.hash = link)", link)
+    wait_for(lambda: session.study.data.name == "Your data")
+    assert page.evaluate("location.href") == address
+    session.command({"do": "step", "n": 4})
+    assert session.brief()["loss"] == loss
+    session.command({"do": "data", "name": "moons"})
+    page.goto("about:blank")
+    page.goto(address + link)
+    wait_for(lambda: session.study.data.name == "Your data")
+    page.evaluate("location.hash = '#lesson=%'")
+    page.get_by_role("alert").filter(has_text="This is no lesson").wait_for(timeout=WAIT)
+
+
+def test_report_is_saved_from_the_page(opened, session):
+    session.command({"do": "step", "n": 4})
+    page = opened(session)
+    page.get_by_role("tab", name="Lesson").click()
+    with page.expect_download(timeout=60_000) as download:
+        press(page, "As report")
+    assert download.value.suggested_filename == "your-data.html"
+    assert "<title>Your data</title>" in Path(download.value.path()).read_text("utf-8")
 
 
 def test_page_works_by_keyboard_alone(opened, session):

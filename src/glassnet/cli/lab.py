@@ -38,9 +38,9 @@ def lab(
     """Watch a network learn, in the browser: every number in sight, each under your hands.
 
     EXPERIMENT is a built-in one (glassnet info lists them) or a .toml file of your own, TABLE any file
-    that glassnet train reads, LESSON one that ships (plateau, stuck, backpropagation) or a file that the
-    page saved. The page is served to this machine alone, at an address with a secret
-    token in it. Ctrl-C ends the lab.
+    that glassnet train reads, LESSON one that ships (plateau, stuck, backpropagation), a file that the
+    page saved, or a link of it in quotes. The page is served to this machine alone, at an address with a
+    secret token in it. Ctrl-C ends the lab.
     """
     from glassnet.lab.opening import Lab, session_of
 

@@ -12,6 +12,7 @@ import webbrowser
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
+from urllib.parse import parse_qs
 
 from glassnet.data.tables import Table, read_table
 from glassnet.errors import FileError, InputError, InputTypeError, unknown_name
@@ -25,6 +26,10 @@ from glassnet.utils.paths import as_path, explain, read_bytes
 
 if TYPE_CHECKING:
     from anywidget import AnyWidget
+
+
+LINK = "#lesson="
+"""Where the lesson of a link begins; lab.js has the same."""
 
 
 class Lab:
@@ -165,8 +170,8 @@ def lab(
     ----------
     X, y : (samples, features) and targets as `train` takes them. Or X a table of `read_table` and y the
         name of its column to predict, by default the last; or X what ``glassnet lab`` takes: the name of a
-        built-in experiment such as "spirals", or the path of a table or of an experiment's file. Or X a
-        `Session`. Without both it is "circles".
+        built-in experiment such as "spirals", the path of a table or of an experiment's file, or a link
+        of the page. Or X a `Session`. Without both it is "circles".
     network : by default one hidden layer of 8 tanh units, and the output that y asks for.
     iterations : where playing ends, for the first time.
     name, features, classes : what the page calls the data, the columns of X and the classes.
@@ -229,8 +234,12 @@ def _column(y: object) -> str | None:
 def session_of(name: str, target: str | None = None) -> Session:
     """A session on a built-in experiment or lesson, a file of either, or a table and its column to predict.
 
+    It may be the lesson of a link, which stands in full behind the link's #.
+
     Raises InputError and FileError for a name or a file that cannot be used.
     """
+    if LINK in name:
+        return Session(read_lesson(parse_qs(name.partition("#")[2]).get("lesson", [""])[0]))
     path = as_path(name, "the experiment")
     is_table = path.suffix.lower() not in ("", ".toml") or path.is_dir()
     if is_table:

@@ -4,6 +4,7 @@ import contextlib
 import io
 import re
 from pathlib import Path
+from urllib.parse import quote_plus
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ import pytest
 import glassnet as gn
 from glassnet.data.generators import generate
 from glassnet.errors import InputError
+from glassnet.lab import opening
 from glassnet.lab.lessons.lesson import CONTROLS, read_lesson, shipped
 from glassnet.lab.opening import session_of
 from glassnet.lab.session import Session
@@ -203,6 +205,21 @@ def test_session_of_takes_a_lesson_by_name_and_by_file(tmp_path):
     with session_of(str(tmp_path / "mine.toml")) as session:
         session.command({"do": "step", "n": 3})
         np.testing.assert_array_equal(session.shown_run().losses, losses)
+
+
+def test_session_of_takes_the_lesson_of_a_link():
+    with session_of("xor") as session:
+        session.command({"do": "train_with", "optimizer": {"name": "sgd", "learning_rate": 0.3}})
+        session.command({"do": "step", "n": 3})
+        session.command({"do": "edit", "index": 0, "value": 1.5})
+        session.command({"do": "step", "n": 2})
+        losses = session.shown_run().losses
+        link = f"http://127.0.0.1:8900/{opening.LINK}{quote_plus(session.lesson())}"
+    with session_of(link) as session:
+        session.command({"do": "step", "n": 5})
+        np.testing.assert_array_equal(session.shown_run().losses, losses)
+    with pytest.raises(InputError, match="no lesson"):
+        session_of("#lesson=1")
 
 
 def test_lesson_of_the_documentation_does_what_it_says():

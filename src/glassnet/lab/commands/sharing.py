@@ -1,7 +1,9 @@
-"""Commands that share a session: as a lesson with notes, and as a program in Python."""
+"""Commands that share a session: as a lesson with notes, as a program in Python, and as a report."""
 
 from __future__ import annotations
 
+import tempfile
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from glassnet.errors import InputError
@@ -18,7 +20,9 @@ from glassnet.lab.commands.schema import (
 from glassnet.lab.lessons.code import as_python
 from glassnet.lab.lessons.lesson import CONTROLS, find_lesson, lesson_text, read_lesson
 from glassnet.lab.lessons.recipe import recipe_of
+from glassnet.plots.report import write_report
 from glassnet.utils.settings_checks import one_of
+from glassnet.utils.warn import collected
 
 if TYPE_CHECKING:
     from glassnet.lab.session import Session
@@ -78,3 +82,28 @@ def python(session: Session) -> dict[str, Any]:
     with session.still():
         branch = session.current
         return {"text": as_python(branch.start, branch.events, branch.tape.iterations)}
+
+
+@question()
+def report(session: Session) -> dict[str, Any]:
+    """The state that is shown as a report: an HTML file with its pictures, scores and settings.
+
+    Training goes on meanwhile; the report's slider goes over the branch as it was when it was asked for.
+    """
+    with session.still():
+        moment, tape = session.moment(), session.current.tape.branch()
+    data = moment.study.data
+    with tempfile.TemporaryDirectory() as folder, collected():
+        path = write_report(
+            Path(folder, "report.html"),
+            run=moment.run,
+            X=data.X,
+            y=data.y,
+            title=session.title or data.name,
+            class_names=data.classes or None,
+            feature_names=data.features,
+            held_out=data.held_out,
+            axes=moment.scene.axes,
+            film=tape,
+        )
+        return {"text": path.read_text("utf-8")}

@@ -1930,8 +1930,11 @@ const CUBE = [0, 1, 2].flatMap((axis) =>
 
 // ---- Lessons -------------------------------------------------------------------------------------
 
-function download(name, text) {
-  const url = URL.createObjectURL(new Blob([text], { type: "text/plain" }));
+const LINK = "#lesson=";
+const LONGEST_LINK = 30_000;
+
+function download(name, text, type = "text/plain") {
+  const url = URL.createObjectURL(new Blob([text], { type }));
   h("a", { href: url, download: name }).click();
   setTimeout(() => URL.revokeObjectURL(url), 10_000);
 }
@@ -1941,15 +1944,25 @@ class LessonView {
     this.lab = lab;
     this.title = h("input", { "aria-label": "Title of the lesson", maxLength: 200, placeholder: "Title of the lesson" });
     this.text = h("textarea", { rows: 2, maxLength: 4000, "aria-label": "Note at this iteration", placeholder: "A note: playing pauses here, and the page shows it" });
-    this.write = button("Write note", () => this.note(this.lab.frame.iteration, this.text.value), { class: "is-small" });
+    const note = button("Write note", () => this.note(this.lab.frame.iteration, this.text.value), { class: "is-small" });
     this.list = h("ol", { class: "gl-notes" });
     this.hide = h("div", { class: "gl-tools", role: "group", "aria-label": "Parts that the lesson puts away" });
     this.code = h("pre", { hidden: true, tabIndex: 0 });
+    const as = {
+      Python: async () => this.write((await lab.do("python")).text),
+      TOML: async () => this.write(await this.lesson()),
+      link: async () => {
+        const text = await this.lesson();
+        if (text !== undefined) this.write(this.link(text), "The part in quotes also opens this session where it follows the address of an open lab.");
+      },
+      report: () => this.report(),
+    };
+    const forms = h("span", { class: "gl-joined" }, Object.entries(as).map(([name, does]) => button(`As ${name}`, does, { class: "is-small" })));
     this.node = h(
       "div",
       { class: "gl-pad gl-lesson" },
-      h("div", { class: "gl-tools gl-first" }, this.title, fileButton("Open file", ".toml", (file) => lab.openFile(file)), button("As Python", () => this.python(), { class: "is-small" })),
-      h("div", { class: "gl-tools gl-first" }, this.text, this.write),
+      h("div", { class: "gl-tools gl-first" }, this.title, fileButton("Open file", ".toml", (file) => lab.openFile(file)), forms),
+      h("div", { class: "gl-tools gl-first" }, this.text, note),
       this.list,
       h("p", { class: "gl-words" }, "Parts to put away:"),
       this.hide,
@@ -1977,21 +1990,47 @@ class LessonView {
     if (!answer.error) this.text.value = "";
   }
 
-  async save() {
+  // The session as a lesson's text, with the title and the parts to put away that stand here.
+  async lesson() {
     const hidden = this.boxes.filter((box) => box.checked).map((box) => box.value);
-    const title = this.title.value.trim();
-    const answer = await this.lab.do("lesson", { title, hidden });
-    if (answer.error) return;
-    const name = (title || this.lab.setup.title || this.lab.setup.data.name).toLowerCase().replace(/[^a-z0-9]+/g, "-").replace(/^-|-$/g, "").slice(0, 40) || "lesson";
-    download(`${name}.toml`, answer.text);
-    this.lab.whisper(`Saved as ${name}.toml. glassnet lab ${name}.toml plays it.`);
+    return (await this.lab.do("lesson", { title: this.title.value.trim(), hidden })).text;
   }
 
-  async python() {
-    const answer = await this.lab.do("python");
-    this.code.hidden = Boolean(answer.error);
-    this.code.textContent = answer.text ?? "";
+  file(ending) {
+    const { setup } = this.lab;
+    const words = this.title.value.trim() || setup.title || setup.data.name;
+    return `${words.toLowerCase().replace(/[^a-z0-9]+/g, "-").replace(/^-|-$/g, "").slice(0, 40) || "lesson"}.${ending}`;
+  }
+
+  async save() {
+    const text = await this.lesson();
+    if (text === undefined) return;
+    const name = this.file("toml");
+    download(name, text);
+    this.lab.whisper(`Saved as ${name}. glassnet lab ${name} plays it.`);
+  }
+
+  async report() {
+    this.lab.whisper("The report is being written; training goes on.");
+    const { text } = await this.lab.do("report");
+    if (text === undefined) return;
+    const name = this.file("html");
+    download(name, text, "text/html");
+    this.lab.whisper(`Saved as ${name}, which any browser opens.`);
+  }
+
+  link(text) {
+    const link = `#${new URLSearchParams({ lesson: text })}`;
+    if (link.length <= LONGEST_LINK) return `glassnet lab '${link}'`;
+    this.lab.say(`With its data this session makes a link of ${count(link.length)} characters, and few programs take one of over ${count(LONGEST_LINK)}: save it as a lesson.`);
+    return undefined;
+  }
+
+  write(text, words = "") {
+    this.code.hidden = text === undefined;
+    this.code.textContent = text ?? "";
     this.code.scrollIntoView({ block: "nearest" });
+    if (text !== undefined && words) this.lab.whisper(words);
   }
 }
 
@@ -2018,9 +2057,17 @@ class Lab {
       if (!document.hidden) this.show();
     };
     document.addEventListener("visibilitychange", seen);
+    const follow = () => this.openLink();
+    // In a notebook what stands behind the # is not for the lab.
+    if (el.parentElement === document.body) {
+      this.root.classList.add("is-page");
+      window.addEventListener("hashchange", follow);
+      follow();
+    }
     this.cleanup = () => {
       dark.removeEventListener("change", turn);
       document.removeEventListener("visibilitychange", seen);
+      window.removeEventListener("hashchange", follow);
       this.sizes.disconnect();
       this.link.close();
       this.root.remove();
@@ -2098,7 +2145,6 @@ class Lab {
       this.tips,
     );
     el.append(this.root);
-    if (el.parentElement === document.body) this.root.classList.add("is-page");
     this.root.addEventListener("dragover", (event) => event.preventDefault());
     this.root.addEventListener("drop", (event) => {
       event.preventDefault();
@@ -2166,6 +2212,14 @@ class Lab {
     else if (answer.note) this.whisper(answer.note);
     else if (!this.trouble) this.say("");
     return answer;
+  }
+
+  // A link has a lesson behind its #, which goes once it is open: loading the page again begins nothing anew.
+  openLink() {
+    if (!location.hash.startsWith(LINK)) return;
+    const text = new URLSearchParams(location.hash.slice(1)).get("lesson");
+    history.replaceState(null, "", location.pathname);
+    this.do("open_lesson", { text });
   }
 
   async openFile(file) {

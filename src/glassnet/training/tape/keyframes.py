@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+import threading
 import weakref
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -70,21 +71,23 @@ class _Spill:
 
     def __init__(self) -> None:
         self.file = tempfile.TemporaryFile()  # noqa: SIM115 - see `finalize`
-        self.end = 0
+        self.end, self.lock = 0, threading.Lock()  # a branch may be read while training goes on
         weakref.finalize(self, self.file.close)
 
     def append(self, content: bytes) -> int:
         """Write bytes at the end; where they begin."""
-        place = self.end
-        self.file.seek(place)
-        self.file.write(content)
-        self.end += len(content)
+        with self.lock:
+            place = self.end
+            self.file.seek(place)
+            self.file.write(content)
+            self.end += len(content)
         return place
 
     def read(self, place: int, size: int) -> bytes:
         """The bytes from a place on."""
-        self.file.seek(place)
-        return self.file.read(size)
+        with self.lock:
+            self.file.seek(place)
+            return self.file.read(size)
 
 
 @dataclass(eq=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -125,14 +126,8 @@ class Model:
 
         Rows whose inputs are all finite have the bits of the engine; others go through the NumPy one.
         """
-        mean = np.zeros((len(values), self.n_outputs))
         with np.errstate(all="ignore"):
-            for number, member in enumerate(self.members, 1):
-                Y_hat = self._of_member(member, values)
-                if len(self.members) == 1:
-                    return Y_hat
-                mean += (Y_hat - mean) / number  # as `Ensemble` adds them up
-        return mean.astype(Y_hat.dtype)
+            return mean_of(self._of_member(member, values) for member in self.members)
 
     def _of_member(self, member: Member, values: Floats) -> Array:
         X = self.inputs(member, values)
@@ -176,6 +171,15 @@ class Model:
             own = outputs[:, answer.start : answer.stop]
             numbers[:, place] = own[:, 0] > 0.5 if own.shape[1] == 1 else first_largest(own)
         return numbers
+
+
+def mean_of(outputs: Iterable[Array]) -> Array:
+    """The mean of several networks' outputs, added up as `Ensemble` does; those of one as they are."""
+    mean, number = None, 0
+    for number, Y_hat in enumerate(outputs, 1):
+        mean = Y_hat.astype(np.float64) if mean is None else mean + (Y_hat - mean) / number
+    assert mean is not None
+    return mean.astype(Y_hat.dtype)
 
 
 def first_largest(P: Array) -> NDArray[np.intp]:

@@ -40,6 +40,13 @@ def encoded(estimator: Any, X: Any, first: bool) -> Floats:
 
     It then keeps them as `_preprocessing`, plain numbers and texts, and which are categories.
     """
+    columns = raw_columns(estimator, X, first)
+    known: Preprocessing = estimator._preprocessing
+    return known.encode_columns(columns)
+
+
+def raw_columns(estimator: Any, X: Any, first: bool = False) -> list[RawColumn]:
+    """The columns of X as they are encoded, learned where it is the `first`."""
     if not first and "_preprocessing" not in vars(estimator):
         raise InputError(
             f"categorical_features={estimator.categorical_features!r} was set after the fit, which learned "
@@ -58,7 +65,7 @@ def encoded(estimator: Any, X: Any, first: bool) -> Floats:
         for encoding, column in zip(known.encodings, columns, strict=True)
     ]
     _check_numbers(table, known.encodings, columns, estimator.missing)
-    return known.encode_columns(columns)
+    return columns
 
 
 # ---- Columns ---------------------------------------------------------------------------------------

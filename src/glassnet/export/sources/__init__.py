@@ -19,8 +19,12 @@ def source_of(subject: object) -> Source:
     language has, for parameters that are not finite, and for preprocessing that cannot be exported.
     """
     if isinstance(subject, TrainingRun):
-        source = source_of_run(subject)
+        source: Source | None = source_of_run(subject)
     else:
+        from glassnet.export.sources.estimators import source_of_estimator  # imports scikit-learn
+
+        source = source_of_estimator(subject)
+    if source is None:
         raise InputTypeError(
             f"A {type(subject).__name__} cannot be exported; expected a run of gn.train, an estimator or a "
             f"pipeline that ends in one, or an ensemble."

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from glassnet._types import Array
+from glassnet.data.encoding import Encoding
 from glassnet.data.fixed_order import Floats
 from glassnet.data.tables.preprocessing import Preprocessing
 from glassnet.data.tables.reading.read import read_table
@@ -15,7 +16,7 @@ from glassnet.errors import InputError
 from glassnet.export.model import Answer, Column, Feature, Member, Model
 from glassnet.export.sources.source import Source
 from glassnet.export.sources.tables import columns_of, features_of, scaling_steps, values_of
-from glassnet.nn.network import Network
+from glassnet.nn.network import Network, Parameters
 from glassnet.training.run import TrainingRun
 from glassnet.utils.array_checks import as_matrix
 
@@ -28,30 +29,31 @@ def source_of_run(run: TrainingRun) -> Source:
         if preprocessing.columns is not None or "name" in run.extra:
             return _of_table(run, preprocessing)
         return _of_standardized(run, preprocessing)
-    encoding, scaling = run.encoding, run.encoding.scaling
-    names = encoding.features or tuple(f"x{place + 1}" for place in range(run.network.sizes[0]))
-    columns, mean, scale = plain_columns(names), None, None
-    if scaling is not None:
-        moved = map(scaling_steps, scaling.mean.tolist(), scaling.scale.tolist())
-        columns = tuple(Column(*column[:2], steps) for column, steps in zip(columns, moved, strict=True))
-        if scaling.moves_targets:
-            mean, scale = tuple(scaling.target_mean.tolist()), tuple(scaling.target_scale.tolist())
-    target = (encoding.target or "y",)
+    member = member_of(run.network, run.theta, run.encoding)
     model = Model(
-        tuple(map(Feature, names)),
-        (Member(columns, run.network, run.theta, mean, scale),),
-        answers_of(run.network, encoding.classes, target),
+        tuple(Feature(column.name) for column in member.columns),
+        (member,),
+        answers_of(run.network, run.encoding.classes, (run.encoding.target or "y",)),
     )
     return Source(
         model,
-        lambda X: as_matrix(X, width=len(names)).astype(np.float64),
+        lambda X: as_matrix(X, width=len(model.features)).astype(np.float64),
         lambda X: run.predict_proba(X) if model.is_classifier else run.predict(X, ndim=2),
     )
 
 
-def plain_columns(names: tuple[str, ...]) -> tuple[Column, ...]:
-    """A column for each feature, as it is."""
-    return tuple(Column(name, place, ()) for place, name in enumerate(names))
+def member_of(network: Network, theta: Parameters, encoding: Encoding) -> Member:
+    """A network of plain columns, which are scaled where a run scaled them."""
+    names, scaling = encoding.features, encoding.scaling
+    names = names or tuple(f"x{place + 1}" for place in range(network.sizes[0]))
+    if scaling is None:
+        return Member(tuple(Column(name, at, ()) for at, name in enumerate(names)), network, theta)
+    steps = map(scaling_steps, scaling.mean.tolist(), scaling.scale.tolist())
+    columns = tuple(Column(name, at, own) for at, (name, own) in enumerate(zip(names, steps, strict=True)))
+    if not scaling.moves_targets:
+        return Member(columns, network, theta)
+    mean, scale = scaling.target_mean.tolist(), scaling.target_scale.tolist()
+    return Member(columns, network, theta, tuple(mean), tuple(scale))
 
 
 def answers_of(

@@ -223,7 +223,8 @@ class Ensemble(MetaEstimatorMixin, BaseEstimator):
             return np.stack([classes[P.argmax(axis=1)] for classes, P in columns], axis=1)
         if self._multilabel:
             return (means[0] > 0.5).astype(np.intp)
-        return self.classes_[means[0].argmax(axis=1)]
+        # Where y had one class alone, its second probability stands for no other.
+        return self.classes_[np.minimum(means[0].argmax(axis=1), len(self.classes_) - 1)]
 
     @available_if(lambda ensemble: ensemble._is_classifier())
     def predict_proba(self, X: Any, return_std: bool = False) -> Any:

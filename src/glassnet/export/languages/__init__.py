@@ -10,7 +10,7 @@ from glassnet.data.holdout import listed
 from glassnet.errors import InputError
 from glassnet.export.languages.language import Language
 
-MODULES: dict[str, str] = {}
+MODULES = {".py": "python"}
 """The module of each suffix, which has its `LANGUAGE`."""
 
 

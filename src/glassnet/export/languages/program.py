@@ -1,0 +1,177 @@
+"""A model as a program in the part of Python that `translation` says in other languages."""
+
+from __future__ import annotations
+
+import ast
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from glassnet.data.fixed_order import Floats
+from glassnet.export.languages.language import Options, Ran
+from glassnet.export.languages.tracing import Tracer, traced
+from glassnet.export.model import Member, Model
+from glassnet.export.steps import STEPS
+
+PROMISE = 1e-12
+"""How far outputs may be from those of a network in float64, see `Language.promises`."""
+
+_PROMISE_OF_FLOAT32 = 1e-4
+
+
+class Program(NamedTuple):
+    """Constants by name, and the functions that use them.
+
+    The one named by `outputs_name` gives the outputs for a row x; ``label_numbers``, of a classifier, the
+    number of each answer's label. Weights stand by rows, one for each output of a layer.
+    """
+
+    constants: Mapping[str, Floats]
+    functions: tuple[ast.FunctionDef, ...]
+
+
+def promises(model: Model, _: Options) -> float:
+    """What files in float64 promise."""
+    return PROMISE if model.dtype == np.float64 else _PROMISE_OF_FLOAT32
+
+
+def outputs_name(model: Model) -> str:
+    """The name of the function that gives the outputs."""
+    return "predict_proba" if model.is_classifier else "predict"
+
+
+def program_of(model: Model, by_entries: bool = True) -> Program:
+    """A model as a program; with `by_entries`, functions of one number are applied in loops."""
+    constants: dict[str, Floats] = {}
+    ends: list[list[str]] = []
+    for number, member in enumerate(model.members, 1):
+        suffix = f"_{number}" if len(model.members) > 1 else ""
+        ends.append(_member(model, member, suffix, constants, by_entries))
+    texts = []
+    if len(ends) == 1:
+        texts.append(_function(outputs_name(model), ends[0]))
+    else:
+        texts += [_function(f"member_{number}", lines) for number, lines in enumerate(ends, 1)]
+        mean = [
+            f"mean = averaged(mean, member_{number}(x), {number}.0)" for number in range(2, len(ends) + 1)
+        ]
+        texts.append(_function(outputs_name(model), ["mean = member_1(x)", *mean, "return mean"]))
+    if model.is_classifier:
+        places = [f"label_number(p, {answer.start}, {answer.stop})" for answer in model.answers]
+        lines = ["p = predict_proba(x)", f"return [{', '.join(places)}]"]
+        texts.append(_function("label_numbers", lines, "list[int]"))
+    functions = ast.parse("\n".join(texts)).body
+    return Program(constants, tuple(node for node in functions if isinstance(node, ast.FunctionDef)))
+
+
+def _function(name: str, lines: list[str], kind: str = "list[float]") -> str:
+    return "\n    ".join([f"def {name}(x: list[float]) -> {kind}:", *lines])
+
+
+def _member(
+    model: Model, member: Member, suffix: str, constants: dict[str, Floats], by_entries: bool
+) -> list[str]:
+    def each(name: str) -> list[str]:
+        if name == "identity":
+            return []
+        if by_entries:
+            return ["for i in range(len(h)):", f"    h[i] = {name}(h[i])"]
+        return [f"h = {name}(h)"]
+
+    def constant(name: str, values: Any) -> str:
+        constants[f"{name}{suffix}"] = np.asarray(values, np.float64)
+        return f"{name}{suffix}"
+
+    lines = _inputs(member)
+    functions = [record.name for record in member.network.hidden]
+    theta = member.theta
+    for layer, (W, b) in enumerate(zip(theta.weights, theta.biases, strict=True), 1):
+        lines.append(f"h = dense(h, {constant(f'W{layer}', W.T)}, {constant(f'B{layer}', b)})")
+        if layer <= len(functions):
+            lines += each(functions[layer - 1])
+    if model.link in ("softmax", "softmaxes"):
+        start = 0
+        for width in model.softmaxes or (member.network.sizes[-1],):
+            lines.append(f"h = softmax(h, {start}, {start + width})")
+            start += width
+    else:
+        lines += each(model.link)
+    if model.pair:
+        lines.append("h = both(h)")
+    if member.mean is not None and member.scale is not None:
+        lines.append(f"h = scaled(h, {constant('SCALE', member.scale)}, {constant('MEAN', member.mean)})")
+    return [*lines, "return h"]
+
+
+def _inputs(member: Member) -> list[str]:
+    """The statements that make a network's inputs of the row x."""
+    tracer = Tracer()
+    terms = []
+    for column in member.columns:
+        term = tracer.term("name", f"x[{column.feature}]")
+        for step in column.steps:
+            term = STEPS[step.name](tracer, term, *step.numbers)
+        terms.append(term)
+    statements, inputs = traced(terms, "v")
+    return [*map(ast.unparse, statements), f"h = [{', '.join(map(ast.unparse, inputs))}]"]
+
+
+# ---- What every file says beside its functions ---------------------------------------------------
+
+
+def description(model: Model) -> list[str]:
+    """What goes in and what comes out, a line each; names are quoted, so that no line can be left."""
+    lines = [
+        f"{' and '.join(dict.fromkeys(str(member.network) for member in model.members))}, from glassnet.",
+        "",
+        "Inputs, NaN where one is missing:",
+    ]
+    for place, feature in enumerate(model.features):
+        what = ""
+        if feature.categories is not None:
+            what = f": the place of its text in {json.dumps(feature.categories)}, -1 for another text"
+        elif feature.date:
+            what = ": microseconds since 1970-01-01"
+        lines.append(f"  x[{place}] {json.dumps(feature.name)}{what}")
+    lines += ["", "Probabilities:" if model.is_classifier else "Outputs:"]
+    lines += [f"  [{place}] {json.dumps(name)}" for place, name in enumerate(model.output_names)]
+    return lines
+
+
+class Texts(NamedTuple):
+    """The names of the features, the categories of those that have some, and the labels of each answer."""
+
+    features: list[str]
+    categories: list[tuple[str, list[str]]]
+    classes: list[list[Any]]
+
+
+def texts_of(model: Model) -> Texts:
+    """A model's texts as plain Python has them; labels are texts, numbers and truths."""
+    return Texts(
+        [str(feature.name) for feature in model.features],
+        [(str(f.name), list(map(str, f.categories))) for f in model.features if f.categories is not None],
+        [np.array(answer.labels, object).tolist() for answer in model.answers if answer.labels],
+    )
+
+
+def wrapped(head: str, items: Iterable[str], end: str) -> list[str]:
+    """Items between a head and an end, in lines."""
+    lines, line = [head], "   "
+    for item in items:
+        if len(line) + len(item) > 100 and line.strip():
+            lines.append(line)
+            line = "   "
+        line += f" {item},"
+    return [*lines, line, end]
+
+
+def ran(model: Model, rows: Any) -> Ran:
+    """What a file gave, from rows of its outputs and, of a classifier, then its labels' numbers."""
+    numbers = np.array(rows, np.float64).reshape(
+        -1, model.n_outputs + len(model.answers) * model.is_classifier
+    )
+    outputs = numbers[:, : model.n_outputs].astype(model.dtype)
+    return Ran(outputs, numbers[:, model.n_outputs :].astype(np.intp) if model.is_classifier else None)

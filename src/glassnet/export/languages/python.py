@@ -1,0 +1,139 @@
+"""Python: with NumPy, or without any library."""
+
+from __future__ import annotations
+
+import ast
+import re
+import runpy
+from pathlib import Path
+
+import numpy as np
+
+from glassnet.data.fixed_order import Floats
+from glassnet.export.languages.language import Language, Options, Ran
+from glassnet.export.languages.program import (
+    Program,
+    description,
+    outputs_name,
+    program_of,
+    promises,
+    ran,
+    texts_of,
+    wrapped,
+)
+from glassnet.export.languages.translation import Dialect, definitions, in_dialect, needed
+from glassnet.export.model import Model
+
+_MATH = ("inf", "isnan", "log", "nan", "tanh")
+
+_NUMPY = Dialect(
+    number=repr,
+    calls={
+        **{name: f"np.{name}({{0}})" for name in ("abs", "exp", "floor", "isnan", "log", "tanh")},
+        "both": "np.hstack([1 - {0}, {0}])",
+        "inf": "np.inf",
+        "nan": "np.nan",
+    },
+    choose="np.where({0}, {1}, {2})",
+    entry=lambda name, place: f"{name}[:, {place}]",
+    vectors=("np.column_stack([{0}])", ""),
+    places="np.column_stack([{0}])",
+    function=lambda name, arguments, kind: (
+        f'@np.errstate(all="ignore")\ndef {name}({", ".join(name for name, _ in arguments)}):'
+        + ("\n    x = np.asarray(x, float)" if kind in ("vector", "places") else "")
+    ),
+    first="{0} = {1}",
+    again="{0} = {1}",
+    ret="return {0}",
+    loop="",
+    when="",
+    close="",
+    end="",
+    comment="#",
+    own={
+        "averaged": "def averaged(mean, y, number):\n    return mean + (y - mean) / number",
+        "dense": """\
+def dense(h, W, b):
+    return h @ np.array(W).reshape(len(b), -1).T + b""",
+        "label_number": """\
+def label_number(p, start, stop):
+    if stop - start == 1:
+        return np.where(p[:, start] > 0.5, 1, 0)
+    return p[:, start:stop].argmax(axis=1)""",
+        "scaled": "def scaled(y, scale, mean):\n    return y * np.array(scale) + mean",
+        "softmax": """\
+def softmax(z, start, stop):
+    e = np.exp(z[:, start:stop] - z[:, start:stop].max(axis=1, keepdims=True))
+    return np.hstack([z[:, :start], e / e.sum(axis=1, keepdims=True), z[:, stop:]])""",
+    },
+)
+
+_PREDICT = '''\
+def predict(x):
+    """{0}"""
+    return {1}'''
+
+_RETURNED = {
+    ("plain", True): "CLASSES[0][label_numbers(x)[0]]",
+    ("plain", False): "[labels[number] for labels, number in zip(CLASSES, label_numbers(x))]",
+    ("numpy", True): "np.array(CLASSES[0])[label_numbers(x)[:, 0]]",
+    ("numpy", False): "np.column_stack([np.array(c)[n] for c, n in zip(CLASSES, label_numbers(x).T)])",
+}
+
+
+def write(model: Model, options: Options) -> bytes:
+    """The file's bytes: ASCII, whatever the names and labels are."""
+    plain = options.mode == "plain"
+    program = program_of(model, by_entries=plain)
+    functions = _plain(program) if plain else in_dialect(program.functions, _NUMPY)
+    if model.is_classifier:
+        alone = len(model.answers) == 1
+        what = "The label" if alone else "The label of each answer"
+        of = "." if plain else ", for each row of x."
+        functions.append(_PREDICT.format(what + of, _RETURNED[options.mode, alone]))
+    imports = "import numpy as np"
+    if plain:
+        names = [name for name in _MATH if re.search(rf"(?<!\.)\b{name}\b", "".join(functions))]
+        imports = "import math" + (f"\nfrom math import {', '.join(names)}" if names else "")
+    comment = "\n".join(f"# {line}".rstrip() for line in description(model))
+    constants = "\n".join(_constants(model, program))
+    return "\n\n".join([comment, imports, constants, *functions, ""]).encode("ascii")
+
+
+def _plain(program: Program) -> list[str]:
+    names = needed(program.functions, _MATH)
+    return [*(ast.unparse(definitions()[name]) for name in names), *map(ast.unparse, program.functions)]
+
+
+def _constants(model: Model, program: Program) -> list[str]:
+    texts = texts_of(model)
+    lines = wrapped("FEATURES = [", map(ascii, texts.features), "]")
+    if texts.categories:
+        lines += wrapped(
+            "CATEGORIES = {", (f"{name!a}: {known!a}" for name, known in texts.categories), "}"
+        )
+    if texts.classes:
+        lines += wrapped("CLASSES = [", map(ascii, texts.classes), "]")
+    for name, values in program.constants.items():
+        lines += wrapped(f"{name} = [", map(repr, values.ravel().tolist()), "]")
+    return lines
+
+
+def run(path: Path, model: Model, options: Options, values: Floats) -> Ran:
+    """Run the file in this process."""
+    functions = runpy.run_path(str(path))
+    outputs = functions[outputs_name(model)]
+    numbers = functions.get("label_numbers", lambda x: [])
+    if options.mode == "numpy":
+        return ran(model, np.hstack([f(values) for f in ([outputs, numbers][: 1 + model.is_classifier])]))
+    return ran(model, [[*outputs(row), *numbers(row)] for row in values.tolist()])
+
+
+LANGUAGE = Language(
+    ".py",
+    "Python",
+    write,
+    run,
+    promises,
+    modes=("numpy", "plain"),
+)

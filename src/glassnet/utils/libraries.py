@@ -10,6 +10,7 @@ _EXTRAS = {
     "parquet": ("Parquet and Arrow files need", ("pyarrow",)),
     "dask": ("Dask needs", ("dask", "distributed")),
     "lab": ("The lab needs", ("anywidget", "starlette", "uvicorn", "websockets")),
+    "onnx": ("ONNX files need", ("onnx", "onnxruntime")),
 }
 """What needs the libraries of each extra, and how these are imported."""
 

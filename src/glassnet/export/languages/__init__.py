@@ -10,7 +10,10 @@ from glassnet.data.holdout import listed
 from glassnet.errors import InputError
 from glassnet.export.languages.language import Language
 
-MODULES = {".py": "python"}
+MODULES = {
+    ".onnx": "onnx",
+    ".py": "python",
+}
 """The module of each suffix, which has its `LANGUAGE`."""
 
 

@@ -27,7 +27,7 @@ def verified(model, path, precision, rows=X):
     path.write_bytes(LANGUAGE.write(model, options))
     values = np.vstack([rows, hard_rows(model)])
     expected, ran = model.outputs(values), LANGUAGE.run(path, model, options, values)
-    near = LANGUAGE.promises(options)
+    near = LANGUAGE.promises(model, options)
     found = distance(expected, ran.outputs, model.numbers(expected), ran.numbers, near)
     assert ran.numbers is None or ran.numbers.min() >= 0
     return found.error <= near and not found.labels

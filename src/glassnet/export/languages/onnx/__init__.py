@@ -40,6 +40,6 @@ LANGUAGE = Language(
     "ONNX",
     write,
     _run,
-    promises=lambda options: 1e-9 if options.precision == "float64" else 1e-4,
+    promises=lambda model, options: 1e-9 if options.precision == "float64" else 1e-4,
     precisions=("float64", "float32"),
 )

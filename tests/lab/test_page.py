@@ -390,6 +390,23 @@ def test_page_draws_every_kind_of_data(opened, name):
         assert min(drawn) > 5
 
 
+def test_samples_are_not_drawn_again_as_the_network_learns(opened, session):
+    page = opened(session)
+    page.evaluate(
+        """() => {
+          const { fill } = CanvasRenderingContext2D.prototype;
+          window.fills = 0;
+          CanvasRenderingContext2D.prototype.fill = function () {
+            window.fills += 1;
+            fill.call(this);
+          };
+        }"""
+    )
+    press(page, "Step")
+    until(page, session, 1)
+    assert 0 < page.evaluate("fills") < len(session.study.data.X) / 2
+
+
 def test_page_without_a_hidden_layer_draws(opened):
     study = study_of_points([[0, 0, 0], [1, 1, 1], [0, 1, 0]])
     with Session(study.with_network(gn.Network((2, 2)))) as session:

@@ -89,4 +89,5 @@ def as_bytes(values: NDArray[Any], low: float, high: float) -> NDArray[np.uint8]
     """Values from `low` to `high` as 0 to 255; others are cut, and NaN is 0."""
     with np.errstate(all="ignore"):
         scaled = (values - low) * (255.0 / (high - low)) if high > low else np.full_like(values, 127.5)
-        return np.nan_to_num(np.clip(np.rint(scaled), 0, 255), nan=0.0).astype(np.uint8)
+        # fmax and fmin leave a NaN out, and take half the time of clip and nan_to_num.
+        return np.rint(np.fmin(np.fmax(scaled, 0.0), 255.0)).astype(np.uint8)

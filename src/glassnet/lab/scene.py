@@ -132,12 +132,14 @@ class Scene:
             maps, ranges = _unit_bytes(network, units.T[:, None, ::4])
             return {"kind": "line", **kind}, {"line": curves, "units": maps, "unit_ranges": ranges}
         if network.loss.target in ("class", "label") and (network.sizes[-1] == 1 or _is_softmax(network)):
-            P = np.nan_to_num(Y_hat if Y_hat.shape[1] > 1 else np.concatenate([1 - Y_hat, Y_hat], axis=1))
-            first = P.max(axis=1)
-            second = np.partition(P, -2, axis=1)[:, -2] if P.shape[1] > 2 else 1 - first
+            # A row for each class: numpy is slow at the greatest of each of many short rows.
+            rows = Y_hat.T if Y_hat.shape[1] > 1 else [1 - Y_hat[:, 0], Y_hat[:, 0]]
+            P = np.nan_to_num(np.ascontiguousarray(rows))
+            first = P.max(axis=0)
+            second = np.partition(P, -2, axis=0)[-2] if len(P) > 2 else 1 - first
             arrays: dict[str, NDArray[Any]] = {
-                "leader": P.argmax(axis=1).astype(np.uint8).reshape(size, size),
-                "sure": as_bytes(certainty(first, P.shape[1]), 0, 1).reshape(size, size),
+                "leader": P.argmax(axis=0).astype(np.uint8).reshape(size, size),
+                "sure": as_bytes(certainty(first, len(P)), 0, 1).reshape(size, size),
                 "lead": as_bytes(first - second, 0, 1).reshape(size, size),
             }
             kind["kind"] = "classes"

@@ -31,7 +31,7 @@ WHOLE_SECONDS = 0.2
 class Moment:
     """All that a frame is made of: the run that is shown, the newest one, and a branch to compare with.
 
-    A `rough` one has coarser maps, and not what takes long: gradients, answers, the hidden layer.
+    A `rough` one has coarser maps and the parameters, and nothing that takes long or is read.
     """
 
     number: int
@@ -104,8 +104,14 @@ def frame_of(moment: Moment, judge: Judge) -> Frame:
     A page keeps what a rough frame lacks from the one before.
     """
     run, newest = moment.run, moment.newest
-    document = {**moment.document, "setup": moment.setup}
+    document = dict(moment.document)
     kind, arrays = moment.scene.maps(run, ROUGH if moment.rough else FINE)
+    few = run.network.n_parameters <= MOST_GRADIENT
+    if few:
+        arrays["parameters"] = np.asarray(run.theta.flat, np.float64)
+    document |= {"setup": moment.setup, "rough": moment.rough, "map": kind}
+    if moment.rough:
+        return Frame(moment.number, document, arrays)
     _add_losses(arrays, "losses", newest)
     arrays["clock"] = moment.clock
     if moment.other is not None:
@@ -116,13 +122,10 @@ def frame_of(moment: Moment, judge: Judge) -> Frame:
         arrays["held_out"], arrays["held_out_log"] = thinned(at, held), thinned(at, held, log=True)
         seen = int(np.searchsorted(at, run.iterations, "right"))
         document["held_out_loss"] = finite(held[seen - 1]) if seen else None
-    if not moment.rough:
-        document |= moment.scene.judged(run, arrays) | moment.scene.hidden(run, arrays)
-    if run.network.n_parameters <= MOST_GRADIENT:
-        arrays["parameters"] = np.asarray(run.theta.flat, np.float64)
-        if not moment.rough:
-            arrays["gradient"] = np.asarray(judge.gradient(run, moment.study), np.float64)
-    return Frame(moment.number, {**document, "rough": moment.rough, "map": kind}, arrays)
+    document |= moment.scene.judged(run, arrays) | moment.scene.hidden(run, arrays)
+    if few:
+        arrays["gradient"] = np.asarray(judge.gradient(run, moment.study), np.float64)
+    return Frame(moment.number, document, arrays)
 
 
 def _add_losses(arrays: dict[str, NDArray[Any]], name: str, run: TrainingRun) -> None:

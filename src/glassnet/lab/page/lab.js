@@ -65,6 +65,11 @@ function icon(name) {
 const button = (name, onclick, settings = {}, ...inside) =>
   h("button", { type: "button", onclick, ...settings }, ...(inside.length ? inside : [name]));
 
+// Another text, where it is another: the same one again would lay out the page anew.
+function put(node, words) {
+  if (node.textContent !== words) node.textContent = words;
+}
+
 let numbered = 0;
 const unique = (word) => `gl-${word}-${(numbered += 1)}`;
 
@@ -93,16 +98,18 @@ const rgb = (color) => [1, 3, 5].map((i) => parseInt(color.slice(i, i + 2), 16))
 const mixed = (a, b, share) => a.map((value, i) => value + (b[i] - value) * share);
 const css = (color, alpha = 1) => `rgb(${color.map(Math.round).join(" ")} / ${alpha})`;
 
-// A color for each byte, along anchors.
+// A color for each byte, along anchors, as a picture has it: red, green, blue and opaque in one number.
 function ramp(anchors) {
-  const table = new Uint8Array(256 * 3);
-  for (let i = 0; i < 256; i += 1) {
+  return Uint32Array.from({ length: 256 }, (_, i) => {
     const place = (i / 255) * (anchors.length - 1);
     const first = Math.min(Math.floor(place), anchors.length - 2);
-    table.set(mixed(anchors[first], anchors[first + 1], place - first).map(Math.round), 3 * i);
-  }
-  return table;
+    const [red, green, blue] = mixed(anchors[first], anchors[first + 1], place - first).map(Math.round);
+    return (255 << 24) | (blue << 16) | (green << 8) | red;
+  });
 }
+
+// Red, green and blue of such a color.
+const unpacked = (color) => [color & 255, (color >> 8) & 255, (color >> 16) & 255];
 
 class Palette {
   constructor(dark) {
@@ -119,7 +126,7 @@ class Palette {
     this.values = ramp(VIRIDIS.map(rgb));
     // From the paper to a tint of each class, one ramp after another.
     const tint = dark ? 0.5 : 0.34;
-    this.tints = new Uint8Array(this.classes.flatMap((color) => [...ramp([this.paper, mixed(this.paper, color, tint)])]));
+    this.tints = new Uint32Array(this.classes.flatMap((color) => [...ramp([this.paper, mixed(this.paper, color, tint)])]));
   }
 
   of(number) {
@@ -206,28 +213,49 @@ function arraysOf(places, view) {
 
 // ---- Drawing -------------------------------------------------------------------------------------
 
+const FONT = '11px ui-sans-serif, system-ui, "Segoe UI", Roboto, "DejaVu Sans", sans-serif';
+
 class Canvas {
-  constructor(label, settings = {}) {
-    this.node = h("canvas", { role: "img", "aria-label": label, ...settings });
+  // `draw` is called for each new size: asking for it at each drawing would lay out the page each time.
+  constructor(label, draw, settings = {}) {
+    this.node = h("canvas", { width: 0, role: "img", "aria-label": label, ...settings });
+    this.width = this.height = 0;
+    this.under = { node: h("canvas", { width: 0 }), reasons: [] };
+    new ResizeObserver(([{ contentRect }]) => {
+      [this.width, this.height] = [Math.round(contentRect.width), Math.round(contentRect.height)];
+      draw();
+    }).observe(this.node);
   }
 
   // A clean sheet in CSS pixels, sharp on any screen; null where there is no room.
-  begin() {
-    const { clientWidth, clientHeight } = this.node;
-    if (clientWidth < 2 || clientHeight < 2) return null;
+  begin(node = this.node) {
+    if (this.width < 2 || this.height < 2) return null;
     const scale = window.devicePixelRatio || 1;
-    const [width, height] = [Math.round(clientWidth * scale), Math.round(clientHeight * scale)];
-    if (this.node.width !== width || this.node.height !== height) {
-      this.node.width = width;
-      this.node.height = height;
+    const [width, height] = [Math.round(this.width * scale), Math.round(this.height * scale)];
+    const pen = node.getContext("2d");
+    if (node.width !== width || node.height !== height) {
+      [node.width, node.height] = [width, height];
+      pen.font = FONT; // which takes milliseconds, and stays until the next size
     }
-    this.width = clientWidth;
-    this.height = clientHeight;
-    const pen = this.node.getContext("2d");
     pen.setTransform(scale, 0, 0, scale, 0, 0);
-    pen.clearRect(0, 0, clientWidth, clientHeight);
-    pen.font = '11px ui-sans-serif, system-ui, "Segoe UI", Roboto, "DejaVu Sans", sans-serif';
+    pen.clearRect(0, 0, this.width, this.height);
     return pen;
+  }
+
+  // What `draw(pen)` draws on a sheet of its own, drawn anew only where one of the reasons is another.
+  still(reasons, draw) {
+    const { under } = this;
+    const all = [this.width, this.height, window.devicePixelRatio, ...reasons];
+    if (all.some((reason, i) => reason !== under.reasons[i])) {
+      under.reasons = all;
+      draw(this.begin(under.node));
+    }
+    return under.node;
+  }
+
+  // Lay such a sheet over what is drawn.
+  lay(pen, sheet) {
+    pen.drawImage(sheet, 0, 0, this.width, this.height);
   }
 
   // Where a pointer is, in CSS pixels of the canvas.
@@ -240,25 +268,18 @@ class Canvas {
 // A picture of pixels, (rows, columns), as a canvas that `stores` keeps by name; place(i) is a color's in a table.
 function pixels(stores, name, rows, columns, table, place) {
   let store = stores.get(name);
-  if (!store || store.width !== columns || store.height !== rows) {
-    store = document.createElement("canvas");
-    store.width = columns;
-    store.height = rows;
+  if (!store || store.image.width !== columns || store.image.height !== rows) {
+    const node = h("canvas", { width: columns, height: rows });
+    const image = new ImageData(columns, rows);
+    store = { node, image, pen: node.getContext("2d"), colors: new Uint32Array(image.data.buffer) };
     stores.set(name, store);
   }
-  const pen = store.getContext("2d");
-  const image = pen.createImageData(columns, rows);
   for (let row = 0; row < rows; row += 1) {
-    for (let column = 0; column < columns; column += 1) {
-      // Row 0 of a map is the lowest.
-      const to = 4 * ((rows - 1 - row) * columns + column);
-      const from = 3 * place(row * columns + column);
-      for (let c = 0; c < 3; c += 1) image.data[to + c] = table[from + c];
-      image.data[to + 3] = 255;
-    }
+    const to = (rows - 1 - row) * columns; // row 0 of a map is the lowest
+    for (let column = 0; column < columns; column += 1) store.colors[to + column] = table[place(row * columns + column)];
   }
-  pen.putImageData(image, 0, 0);
-  return store;
+  store.pen.putImageData(store.image, 0, 0);
+  return store.node;
 }
 
 function dot(pen, x, y, radius, fill, edge = null, width = 1) {
@@ -335,23 +356,22 @@ function scaleOf(low, high, from, to, log = false) {
   return scale;
 }
 
-// The lines where a field over a grid is 0, as pairs of points in grid units: marching squares.
-function zeroLines(field, rows, columns) {
-  const lines = [];
+// Trace where a field over a grid is 0, in grid units, with line(ax, ay, bx, by): marching squares.
+function zeroLines(field, rows, columns, line) {
   const cross = (a, b) => a / (a - b);
   for (let i = 0; i < rows - 1; i += 1) {
     for (let j = 0; j < columns - 1; j += 1) {
       const k = i * columns + j;
       const [a, b, c, d] = [field[k], field[k + 1], field[k + columns + 1], field[k + columns]];
+      if (a > 0 === b > 0 && b > 0 === c > 0 && c > 0 === d > 0) continue;
       const points = [];
-      if (a > 0 !== b > 0) points.push([j + cross(a, b), i]);
-      if (b > 0 !== c > 0) points.push([j + 1, i + cross(b, c)]);
-      if (d > 0 !== c > 0) points.push([j + cross(d, c), i + 1]);
-      if (a > 0 !== d > 0) points.push([j, i + cross(a, d)]);
-      for (let p = 0; p + 1 < points.length; p += 2) lines.push([points[p], points[p + 1]]);
+      if (a > 0 !== b > 0) points.push(j + cross(a, b), i);
+      if (b > 0 !== c > 0) points.push(j + 1, i + cross(b, c));
+      if (d > 0 !== c > 0) points.push(j + cross(d, c), i + 1);
+      if (a > 0 !== d > 0) points.push(j, i + cross(a, d));
+      for (let p = 0; p + 3 < points.length; p += 4) line(...points.slice(p, p + 4));
     }
   }
-  return lines;
 }
 
 // ---- The decision map ----------------------------------------------------------------------------
@@ -361,13 +381,13 @@ const MOST_RINGS = 120;
 class MapView {
   constructor(lab) {
     this.lab = lab;
-    this.canvas = new Canvas("What the network answers over the plane, with the samples", {
+    this.canvas = new Canvas("What the network answers over the plane, with the samples", () => this.draw(), {
       onpointermove: (event) => this.point(event),
       onpointerleave: () => this.leave(),
       onclick: (event) => lab.pressMap(this.place(event), event),
     });
     this.stores = new Map();
-    this.hint = h("span", { class: "gl-hint" });
+    this.hint = h("span", { class: "gl-hint", title: "Filled points are trained on, hollow ones held out; a ring marks a wrong one." });
     this.empty = h("div", { class: "gl-empty" }, "Waiting for the session …");
     const turn = () => {
       const inputs = [this.across.value, this.up.value];
@@ -433,41 +453,56 @@ class MapView {
   }
 
   draw() {
-    const { frame, samples } = this.lab;
+    const { frame, samples, setup, palette } = this.lab;
     if (!frame || !samples) return;
-    this.empty.hidden = true;
+    if (!frame.rough) this.surface.draw();
+    const { fresh } = this.lab.panels[0];
+    put(this.hint, fresh ? "Draw points of two classes" : this.score());
+    const pen = this.canvas.begin();
+    if (!pen) return;
+    const sheet = this.canvas.still([samples, setup, palette, fresh?.length], (under) => this.drawStill(under, fresh));
+    const { box } = this;
+    if (!box) return;
+    const flat = samples.span.length === 1;
+    if (!flat && !fresh) within(pen, box, () => this.drawPlane(pen, box));
+    this.canvas.lay(pen, sheet);
+    if (flat) within(pen, box, () => this.drawLine(pen));
+    else if (!fresh) within(pen, box, () => this.drawWrong(pen));
+  }
+
+  score() {
+    const { frame, samples } = this.lab;
     const per = (share) => `${(100 * share).toFixed(share > 0.9995 && share < 1 ? 2 : 1).replace(/\.0$/, "")} %`;
     const words = frame.accuracy === undefined ? [] : [`right ${per(frame.accuracy)}`];
     if (frame.held_out_accuracy !== undefined) words.push(`held out ${per(frame.held_out_accuracy)}`);
-    this.hint.textContent = samples.inputs.length > 2 ? (words[0] ?? "") : words.join(" · ");
-    this.hint.title = "Filled points are trained on, hollow ones held out; a ring marks a wrong one.";
-    this.across.hidden = this.up.hidden = samples.inputs.length <= 2;
+    return samples.inputs.length > 2 ? (words[0] ?? "") : words.join(" · ");
+  }
+
+  // What stays while training goes on: the samples, the axes, and with them where all of it lies.
+  drawStill(pen, fresh) {
+    const { samples, palette } = this.lab;
+    this.empty.hidden = true;
     const flat = samples.span.length === 1;
-    this.solid.hidden = flat;
-    if (flat && this.flat.hidden) this.raise(false);
-    this.surface.draw();
-    const pen = this.canvas.begin();
-    if (!pen) return;
     const [low, high] = flat ? this.heights() : samples.span[1];
     const ticks = niceTicks(low, high, 5);
     const box = { left: roomFor(pen, ticks) + 16, top: 6, right: this.canvas.width - 12, bottom: this.canvas.height - 34 };
     const [wide, tall] = [box.right - box.left, box.bottom - box.top];
-    if (wide < 40 || tall < 40) return;
-    if (!flat) {
-      // Equal units where both axes are alike.
-      const ratio = (samples.span[0][1] - samples.span[0][0]) / (high - low);
-      if (ratio > 0.5 && ratio < 2) {
-        const size = Math.min(wide, tall);
-        box.left += (wide - size) / 2;
-        box.right = box.left + size;
-        box.bottom = box.top + size;
-      }
+    this.box = wide < 40 || tall < 40 ? null : box;
+    if (!this.box) return;
+    // Equal units where both axes are alike.
+    const ratio = flat ? 0 : (samples.span[0][1] - samples.span[0][0]) / (high - low);
+    if (ratio > 0.5 && ratio < 2) {
+      const size = Math.min(wide, tall);
+      box.left += (wide - size) / 2;
+      box.right = box.left + size;
+      box.bottom = box.top + size;
     }
     this.x = scaleOf(...samples.span[0], box.left, box.right);
     this.y = scaleOf(low, high, box.bottom, box.top);
     within(pen, box, () => {
-      if (flat) this.drawLine(pen);
-      else this.drawPlane(pen, box);
+      if (fresh) for (const [x, y, number] of fresh) dot(pen, this.x(x), this.y(y), 4, css(palette.of(number)));
+      else if (flat) this.drawTargets(pen);
+      else this.drawSamples(pen);
     });
     this.drawAxes(pen, box, ticks);
   }
@@ -483,13 +518,6 @@ class MapView {
 
   drawPlane(pen, box) {
     const { arrays, palette } = this.lab;
-    const { fresh } = this.lab.panels[0];
-    if (fresh) {
-      // A new drawing: nothing has been learned of it yet.
-      this.hint.textContent = "Draw points of two classes";
-      for (const [x, y, number] of fresh) dot(pen, this.x(x), this.y(y), 4, css(palette.of(number)));
-      return;
-    }
     const [rows, columns] = (arrays.leader ?? arrays.field).shape;
     const field = arrays.field?.data;
     const [leader, sure] = [arrays.leader?.data, arrays.sure?.data];
@@ -501,7 +529,6 @@ class MapView {
     const [dx, dy] = [(box.right - box.left) / (columns - 1), (box.bottom - box.top) / (rows - 1)];
     pen.drawImage(image, box.left - dx / 2, box.top - dy / 2, dx * columns, dy * rows);
     if (leader) this.drawBorders(pen, box, rows, columns, dx, dy);
-    this.drawSamples(pen);
   }
 
   drawBorders(pen, box, rows, columns, dx, dy) {
@@ -515,37 +542,51 @@ class MapView {
     pen.beginPath();
     for (const number of present.length === 2 ? [present[0]] : present.slice(0, 12)) {
       for (let i = 0; i < field.length; i += 1) field[i] = (leader[i] === number ? 1 : -1) * (lead[i] + 0.5);
-      for (const [[ax, ay], [bx, by]] of zeroLines(field, rows, columns)) {
+      zeroLines(field, rows, columns, (ax, ay, bx, by) => {
         pen.moveTo(box.left + ax * dx, box.bottom - ay * dy);
         pen.lineTo(box.left + bx * dx, box.bottom - by * dy);
-      }
+      });
     }
     pen.stroke();
   }
 
+  get dotSize() {
+    const { span, points } = this.lab.samples;
+    return Math.max(1.4, Math.min(4.2, (0.11 * (this.x(span[0][1]) - this.x(span[0][0]))) / Math.sqrt(points.length)));
+  }
+
   drawSamples(pen) {
-    const { arrays, samples, palette } = this.lab;
-    const size = Math.max(1.4, Math.min(4.2, (0.11 * (this.x(samples.span[0][1]) - this.x(samples.span[0][0]))) / Math.sqrt(samples.points.length)));
-    let wrong = arrays.wrong?.data;
-    if (wrong && wrong.reduce((sum, one) => sum + one, 0) > MOST_RINGS) wrong = null;
+    const { samples, palette } = this.lab;
+    const size = this.dotSize;
     samples.points.forEach(([x, y], i) => {
       const place = [this.x(x), this.y(y)];
       const color = css(this.lab.colorOf(i));
       if (samples.held_out[i]) dot(pen, ...place, size, css(palette.paper), color, Math.min(1.6, size * 0.7));
       else dot(pen, ...place, size, color, css(palette.paper, 0.9), size > 2 ? 0.8 : 0.4);
-      if (wrong && wrong[i]) dot(pen, ...place, size + 2, null, css(palette.ink, 0.9));
     });
   }
 
-  drawLine(pen) {
-    const { arrays, samples, palette, setup, isClass } = this.lab;
-    const { data, shape } = arrays.line;
-    const [rows, columns] = shape;
+  // A ring around each sample that the network has wrong, where they are few.
+  drawWrong(pen) {
+    const { arrays, samples, palette } = this.lab;
+    const wrong = arrays.wrong?.data;
+    if (!wrong || wrong.reduce((sum, one) => sum + one, 0) > MOST_RINGS) return;
+    samples.points.forEach(([x, y], i) => wrong[i] && dot(pen, this.x(x), this.y(y), this.dotSize + 2, null, css(palette.ink, 0.9)));
+  }
+
+  drawTargets(pen) {
+    const { samples, palette, setup, isClass } = this.lab;
     const most = isClass ? Math.max(setup.data.classes.length - 1, 1) : 1;
     samples.points.forEach(([x], i) => {
       const color = isClass ? this.lab.colorOf(i) : palette.soft;
       dot(pen, this.x(x), this.y(samples.targets[i] / most), 2.6, css(color, samples.held_out[i] ? 0.35 : 0.8));
     });
+  }
+
+  drawLine(pen) {
+    const { arrays, palette, setup, isClass } = this.lab;
+    const { data, shape } = arrays.line;
+    const [rows, columns] = shape;
     for (let row = 1; row < rows; row += 1) {
       pen.beginPath();
       for (let i = 0; i < columns; i += 1) pen.lineTo(this.x(data[i]), this.y(data[row * columns + i]));
@@ -598,7 +639,7 @@ function between(x, xs, ys) {
 class LossView {
   constructor(lab) {
     this.lab = lab;
-    this.canvas = new Canvas("The loss over the iterations", {
+    this.canvas = new Canvas("The loss over the iterations", () => this.draw(), {
       onpointermove: (event) => this.point(event),
       onpointerleave: () => lab.tip(null),
       onclick: (event) => {
@@ -656,8 +697,8 @@ class LossView {
   draw() {
     const { frame, arrays, palette, setup } = this.lab;
     const pen = this.canvas.begin();
-    if (!pen || !frame || !setup) return;
-    this.hint.textContent = setup.network.loss.replaceAll("_", " ");
+    if (!pen || !arrays.clock || !setup) return;
+    put(this.hint, setup.network.loss.replaceAll("_", " "));
     const clock = (name) => {
       const { data } = arrays[name];
       return { iterations: data.subarray(0, data.length / 2), seconds: data.subarray(data.length / 2) };
@@ -796,7 +837,7 @@ function indexOf(sizes, { kind, layer, unit, from }) {
 class NetworkView {
   constructor(lab) {
     this.lab = lab;
-    this.canvas = new Canvas("The network: a map of what each unit answers, and its weights", {
+    this.canvas = new Canvas("The network: a map of what each unit answers, and its weights", () => this.draw(), {
       onpointermove: (event) => this.point(event),
       onpointerleave: () => {
         this.over = null;
@@ -857,20 +898,28 @@ class NetworkView {
   }
 
   draw() {
-    const { frame, arrays, setup, palette } = this.lab;
+    const { frame, arrays, setup, samples, palette } = this.lab;
     const pen = this.canvas.begin();
     if (!pen || !frame || !setup) return;
-    const { sizes, hidden, output, parameters } = setup.network;
-    this.arrange(this.canvas.width, this.canvas.height);
-    this.layers = placesOf(sizes);
-    const values = (this.shows === "gradients" ? arrays.gradient : arrays.parameters)?.data;
     const { sample } = this.lab.inspector.place;
     this.ofSample = this.shows === "activations" || this.shows === "deltas";
     if (this.ofSample) this.question.ask({ row: sample });
-    this.hint.textContent = this.ofSample ? `sample ${sample}` : `${count(parameters)} parameters`;
-    this.hint.title = this.ofSample ? "Press a sample on the map to choose it, or give its number in the inspector" : "";
+    put(this.hint, this.ofSample ? `sample ${sample}` : `${count(setup.network.parameters)} parameters`);
+    const sheet = this.canvas.still([setup, samples, palette, this.shows, this.pass], (under) => this.drawStill(under));
+    const values = (this.shows === "gradients" ? arrays.gradient : arrays.parameters)?.data;
     if (values) this.drawEdges(pen, values, palette);
-    this.units.flat().forEach((unit) => this.drawUnit(pen, unit, arrays, palette));
+    this.units.slice(1).flat().forEach((unit) => this.drawUnit(pen, unit, arrays, palette));
+    this.canvas.lay(pen, sheet);
+  }
+
+  // What stays while training goes on: where the units lie, their names, and how the inputs grow.
+  drawStill(pen) {
+    const { arrays, setup, palette } = this.lab;
+    const { sizes, hidden, output } = setup.network;
+    this.hint.title = this.ofSample ? "Press a sample on the map to choose it, or give its number in the inspector" : "";
+    this.arrange(this.canvas.width, this.canvas.height);
+    this.layers = placesOf(sizes);
+    for (const unit of this.units[0]) this.drawUnit(pen, unit, arrays, palette);
     for (const more of this.rest) if (more) write(pen, `+${count(more.more)}`, more.x, more.y, palette.soft);
     ["input", ...hidden, output].forEach((name, l) => write(pen, name, this.columns[l], 6, palette.soft, "center", "top"));
     this.drawNames(pen, palette);
@@ -996,8 +1045,7 @@ class NetworkView {
     const value = numbers[unit];
     if (value === undefined || value === null) return;
     const share = value / (Math.max(...numbers.map(Math.abs)) || 1);
-    const at = 3 * Math.round(127.5 + 127.5 * share);
-    pen.fillStyle = css([...palette.signed.slice(at, at + 3)]);
+    pen.fillStyle = css(unpacked(palette.signed[Math.round(127.5 + 127.5 * share)]));
     pen.fillRect(x - size / 2, y - size / 2, size, size);
     if (size > 32) write(pen, short(value, 2), x, y, Math.abs(share) > 0.5 ? palette.paper : palette.ink);
   }
@@ -1077,7 +1125,7 @@ class NumbersView {
     this.more = button("Show more", () => {
       this.shown += ROWS;
       this.build();
-      this.draw(true);
+      this.draw();
     }, { class: "is-small", hidden: true });
     this.node = h(
       "div",
@@ -1111,17 +1159,13 @@ class NumbersView {
     this.rows.push({ index, what, node, value, gradient });
   }
 
-  draw(now = false) {
-    const { arrays, frame } = this.lab;
-    if (!frame || this.node.offsetParent === null || !arrays.parameters) return;
-    const time = performance.now();
-    // Nobody reads digits that change 30 times a second; the last ones are always written.
-    if (!now && frame.state === "playing" && time - (this.time ?? 0) < 250) return;
-    this.time = time;
+  draw() {
+    const { arrays } = this.lab;
+    if (!arrays.parameters) return;
     const chosen = this.lab.chosen ? key(this.lab.chosen) : "";
     for (const { index, what, node, value, gradient } of this.rows) {
-      value.textContent = full(arrays.parameters.data[index]);
-      gradient.textContent = arrays.gradient ? full(arrays.gradient.data[index]) : "–";
+      put(value, full(arrays.parameters.data[index]));
+      put(gradient, arrays.gradient ? full(arrays.gradient.data[index]) : "–");
       node.classList.toggle("is-chosen", key(what) === chosen);
     }
   }
@@ -1562,7 +1606,7 @@ class InspectorView {
 
   // Asked again as training goes on, a few times a second; the answer is of the frame that is shown.
   draw() {
-    if (this.node.offsetParent === null || !this.lab.frame) return;
+    if (!this.lab.frame) return;
     this.update();
     const { what } = this.place;
     const names = ASKS[what].split(" ").filter(Boolean);
@@ -1679,7 +1723,7 @@ class BranchesView {
   draw() {
     const { frame, arrays } = this.lab;
     const row = this.body.querySelector(".is-chosen");
-    if (!row || !frame || this.node.offsetParent === null) return;
+    if (!row || !frame) return;
     row.children[2].textContent = count(frame.last);
     row.children[3].textContent = short(arrays.clock.data.at(-1));
     row.children[4].textContent = full(frame.last_loss);
@@ -1730,7 +1774,7 @@ class ResultsView {
 
   draw() {
     const { frame, arrays, setup } = this.lab;
-    if (this.node.offsetParent === null || !frame || !setup) return;
+    if (!frame || !setup) return;
     const per = (share) => (share === undefined ? null : `${(100 * share).toFixed(share === 1 ? 0 : 2)} %`);
     const lines = [];
     if (frame.accuracy !== undefined) lines.push(`Right of the samples trained on: ${per(frame.accuracy)}`);
@@ -1765,7 +1809,7 @@ class ResultsView {
 class Solid {
   constructor(lab, label) {
     this.lab = lab;
-    this.canvas = new Canvas(`${label}, in three dimensions; arrow keys turn it`, {
+    this.canvas = new Canvas(`${label}, in three dimensions; arrow keys turn it`, () => this.draw(), {
       tabIndex: 0,
       onpointerdown: (event) => {
         this.from = [event.clientX, event.clientY];
@@ -1796,9 +1840,8 @@ class Solid {
 
   draw() {
     const { samples, palette } = this.lab;
-    if (this.node.offsetParent === null || !samples) return;
     const pen = this.canvas.begin();
-    if (!pen) return;
+    if (!pen || !samples) return;
     const [cx, cy] = [this.canvas.width / 2, this.canvas.height / 2];
     const [c, s] = [Math.cos(this.turn[0]), Math.sin(this.turn[0])];
     const [ce, se] = [Math.cos(this.turn[1]), Math.sin(this.turn[1])];
@@ -1878,7 +1921,7 @@ class SurfaceView extends Solid {
     };
     const color = (i) => {
       const byte = field ? field.data[i] : Math.round(255 * (1 - height(i)));
-      if (field || two) return (field ? palette.values : palette.signed).slice(3 * byte, 3 * byte + 3);
+      if (field || two) return unpacked((field ? palette.values : palette.signed)[byte]);
       return mixed(palette.paper, palette.of(leader.data[i]), 0.25 + (0.6 * sure.data[i]) / 255);
     };
     const at = (k, n) => Math.round((k * (n - 1)) / FACES);
@@ -1895,7 +1938,7 @@ class SurfaceView extends Solid {
         const face = [first, first + 1, first + FACES + 2, first + FACES + 1].map((k) => corners[k]);
         // Lit from the left and the front: a slope towards there is brighter.
         const light = 0.94 + 0.12 * Math.tanh(4 * (face[1][3] - face[0][3] + face[3][3] - face[0][3]));
-        const shade = css([...color(point(row, column))].map((value) => Math.min(255, value * light)));
+        const shade = css(color(point(row, column)).map((value) => Math.min(255, value * light)));
         const away = (face[0][2] + face[1][2] + face[2][2] + face[3][2]) / 4;
         const paint = () => {
           pen.beginPath();
@@ -2051,8 +2094,6 @@ class Lab {
     this.paint(dark.matches);
     const turn = () => this.paint(dark.matches);
     dark.addEventListener("change", turn);
-    this.sizes = new ResizeObserver(() => this.draw());
-    for (const { canvas } of this.views) this.sizes.observe(canvas.node);
     const seen = () => {
       if (!document.hidden) this.show();
     };
@@ -2068,7 +2109,6 @@ class Lab {
       dark.removeEventListener("change", turn);
       document.removeEventListener("visibilitychange", seen);
       window.removeEventListener("hashchange", follow);
-      this.sizes.disconnect();
       this.link.close();
       this.root.remove();
     };
@@ -2092,7 +2132,7 @@ class Lab {
     };
     this.slider = h("input", { type: "range", min: 0, max: 1, step: 1, value: 0, "aria-label": "Iteration" });
     this.slider.addEventListener("input", () => this.seek(this.slider.valueAsNumber));
-    this.marks = new Canvas("Where settings, weights or data changed");
+    this.marks = new Canvas("Where settings, weights or data changed", () => this.drawMarks());
     this.pace = select("Speed", (value) => this.do("pace", { iterations: value === "" ? null : Number(value) }), [
       ["", "Full speed"],
       ...[1, 5, 20, 100, 1000].map((n) => [String(n), `${count(n)} a frame`]),
@@ -2185,7 +2225,7 @@ class Lab {
     this.pane.replaceChildren(this.lows[words].node);
     if (!this.setup) return;
     this.lows[words].update?.();
-    this.lows[words].draw?.(true);
+    this.lows[words].draw?.();
   }
 
   paint(dark) {
@@ -2268,8 +2308,7 @@ class Lab {
     const value = samples.targets[i];
     if (this.isClass) return palette.of(value);
     const [low, high] = samples.range;
-    const at = 3 * Math.round((255 * (value - low)) / (high - low || 1));
-    return [...palette.values.slice(at, at + 3)];
+    return unpacked(palette.values[Math.round((255 * (value - low)) / (high - low || 1))]);
   }
 
   // Explain a number; with `edits`, to set it.
@@ -2348,7 +2387,9 @@ class Lab {
     this.drawing = true;
     requestAnimationFrame(() => {
       this.drawing = false;
-      this.draw();
+      const { rough, state } = this.frame;
+      if (rough && state === this.state) this.drawMoving();
+      else this.draw();
       this.link.taken();
     });
   }
@@ -2375,6 +2416,9 @@ class Lab {
     map.up.fill(inputs);
     const shown = this.samples.labels.map((name) => (data.features.includes(name) ? name : ""));
     [map.across.value, map.up.value] = [shown[0], shown[1] ?? ""];
+    map.across.hidden = map.up.hidden = data.features.length <= 2;
+    map.solid.hidden = this.samples.span.length === 1;
+    if (map.solid.hidden) map.raise(false);
     this.putAway();
     this.pace.show(this.setup.pace === null ? "" : String(this.setup.pace));
   }
@@ -2406,15 +2450,28 @@ class Lab {
     this.story.replaceChildren(h("b", {}, reached ? `Iteration ${count(reached.iteration)}` : ""), h("p", {}, words));
   }
 
+  // What moves as smoothly as frames come. Digits that change 30 times a second nobody reads: they, and all that
+  // needs a whole frame, wait for one.
+  drawMoving() {
+    if (!this.frame || !this.setup) return;
+    const [map, , net] = this.views;
+    map.draw();
+    net.draw();
+    if (this.frame.iteration < this.frame.last) this.slider.value = this.frame.iteration;
+  }
+
   draw() {
     if (!this.frame || !this.setup) return;
     const { frame } = this;
+    this.state = frame.state;
+    this.drawMoving();
+    this.views[1].draw();
     this.tell();
-    this.iterationText.textContent = String(frame.iteration);
-    this.lossText.textContent = full(frame.loss);
+    put(this.iterationText, String(frame.iteration));
+    put(this.lossText, full(frame.loss));
     const past = frame.iteration < frame.last ? ` · wound back from ${count(frame.last)}` : "";
     const speed = frame.state === "playing" && frame.speed > 0 && !past ? ` · ${short(frame.speed, 3)} a second` : "";
-    this.chip.textContent = this.busy ? "working …" : `${frame.state}${past}${speed}`;
+    put(this.chip, this.busy ? "working …" : `${frame.state}${past}${speed}`);
     this.chip.className = `gl-chip${frame.state === "playing" ? " is-live" : frame.state === "diverged" ? " is-bad" : ""}`;
     this.status.setAttribute("aria-live", frame.state === "playing" ? "off" : "polite");
     this.buttons.play.setAttribute("aria-pressed", String(frame.state === "playing"));
@@ -2426,7 +2483,6 @@ class Lab {
     this.slider.value = frame.iteration;
     this.slider.setAttribute("aria-valuetext", `${frame.iteration} of ${frame.last}`);
     this.buttons.back.disabled = frame.iteration === 0;
-    for (const view of this.views) view.draw();
     this.lows["Why it does not learn"].draw();
     if (this.opened !== "Why it does not learn") this.lows[this.opened].draw?.();
     if (frame.state !== "playing") this.panels[2].askLimit();
@@ -2436,7 +2492,7 @@ class Lab {
   // Ticks over the slider where something changed, or a note stands.
   drawMarks() {
     const pen = this.marks.begin();
-    if (!pen) return;
+    if (!pen || !this.setup) return;
     const last = Math.max(this.frame.last, 1);
     const tick = (k, color) => {
       pen.fillStyle = css(color);

@@ -165,7 +165,7 @@ def test_points_are_drawn_relabeled_and_erased_on_the_map(opened, new_session):
     page = opened(session)
     press(page, "Draw")
     press(page, "Start empty")
-    box = page.locator(".gl-map canvas").bounding_box()
+    box = page.get_by_role("img", name="What the network answers").bounding_box()
 
     def at(x, y):
         page.mouse.click(box["x"] + x * box["width"], box["y"] + y * box["height"])

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +18,7 @@ from sklearn.utils.metaestimators import available_if
 from glassnet._types import Array
 from glassnet.data.source import Dataset
 from glassnet.engine.metrics import accuracy
+from glassnet.errors import InputError
 from glassnet.nn.losses import Loss
 from glassnet.nn.network import Network
 from glassnet.optim.loss_conventions import Conventions
@@ -138,6 +139,48 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         n_threads: int | None = None,
     ) -> None:
         self._keep_arguments(locals())
+
+    @classmethod
+    def from_weights(
+        cls,
+        coefs: Sequence[Any],
+        intercepts: Sequence[Any],
+        classes: Any = None,
+        *,
+        multilabel: bool = False,
+        **arguments: Any,
+    ) -> Self:
+        """A fitted classifier of weights from elsewhere; `partial_fit` and `warm_start` go on from them.
+
+        Parameters
+        ----------
+        coefs, intercepts : for each layer the weights (n_in, n_out) and the biases (n_out,). One output is
+            the probability of the second of two classes, a logistic; several have a softmax.
+        classes : what the outputs stand for, sorted as `fit` has them; None numbers them. A list of the
+            classes of each column where y has several, with a softmax for each.
+        multilabel : whether several outputs are labels, 0 or 1 each by a logistic of its own.
+        arguments : of the constructor, such as `activation`, but for the sizes of hidden layers.
+
+        Raises InputError for layers that do not follow one another, for numbers that are not finite, and
+        for classes that do not fit the outputs or are not sorted. scikit-learn has nothing like it.
+
+        >>> import glassnet as gn
+        >>> model = gn.MLPClassifier.from_weights([[[2.0], [-1.0]]], [[0.5]], ["no", "yes"])
+        >>> model.predict([[1.0, 1.0], [0.0, 1.0]]).tolist()
+        ['yes', 'no']
+        """
+        outputs = np.size(intercepts[-1]) if len(intercepts) else 1
+        known = np.arange(max(outputs, 2)) if classes is None else classes
+        labels = labels_by_hand(known, outputs, "logistic" if multilabel else None)
+        if any(
+            len(own) != len(np.unique(own)) or (np.unique(own) != own).any()
+            for own in labels.classes_by_column
+        ):
+            raise InputError(
+                f"classes is {classes!r}; expected them sorted and each once, as fit has them. Sort the "
+                f"columns of coefs[-1] and intercepts[-1] alike, by numpy.argsort(classes)."
+            )
+        return cls._of_weights(coefs, intercepts, arguments, _labels=labels, classes_=labels.classes)
 
     @available_if(lambda estimator: estimator._check_solver())
     @_fit_context(prefer_skip_nested_validation=True)

@@ -61,6 +61,8 @@ def draw_parameters(network: Network, activation: Any, random: RandomState, dtyp
 
 def pack(coefs: Sequence[Array], intercepts: Sequence[Array]) -> Parameters:
     """Weights and biases, which may be set by hand, copied into one flat vector."""
+    if not len(coefs):
+        raise InputError("coefs is empty; expected the weights of at least one layer.")
     sizes = (np.shape(coefs[0])[0], *(np.shape(W)[1] for W in coefs))
     shapes = [np.shape(W) for W in coefs]
     if shapes != [*pairwise(sizes)] or [np.shape(b) for b in intercepts] != [(n,) for n in sizes[1:]]:

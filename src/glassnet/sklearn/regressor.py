@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -117,6 +117,25 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         n_threads: int | None = None,
     ) -> None:
         self._keep_arguments(locals())
+
+    @classmethod
+    def from_weights(cls, coefs: Sequence[Any], intercepts: Sequence[Any], **arguments: Any) -> Self:
+        """A fitted regressor of weights from elsewhere; `partial_fit` and `warm_start` go on from them.
+
+        Parameters
+        ----------
+        coefs, intercepts : for each layer the weights (n_in, n_out) and the biases (n_out,).
+        arguments : of the constructor, such as `activation`, but for the sizes of hidden layers; with
+            ``loss="poisson"`` the outputs are exponentials.
+
+        Raises InputError for layers that do not follow one another, and for numbers that are not finite.
+        scikit-learn has nothing like it.
+
+        >>> import glassnet as gn
+        >>> gn.MLPRegressor.from_weights([[[2.0], [-1.0]]], [[0.5]]).predict([[1.0, 3.0]]).tolist()
+        [-0.5]
+        """
+        return cls._of_weights(coefs, intercepts, arguments)
 
     @available_if(lambda estimator: estimator._check_solver())
     @_fit_context(prefer_skip_nested_validation=True)

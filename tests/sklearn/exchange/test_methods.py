@@ -63,3 +63,55 @@ def test_label_binarizer_that_is_set_gives_the_classes():
     model.coefs_, model.intercepts_ = fitted.coefs_, fitted.intercepts_
     model._label_binarizer = LabelBinarizer().fit(["a", "b", "c"])
     assert np.array_equal(model.predict(X), np.array(["a", "b", "c"])[fitted.predict(X)])
+
+
+# ---- Weights from elsewhere --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("kind", "y", "arguments"),
+    [
+        ("MLPClassifier", Y2, {}),
+        ("MLPClassifier", np.array(["a", "b", "c"])[Y3], {}),
+        ("MLPClassifier", np.eye(3, dtype=int)[Y3], {"multilabel": True}),
+        ("MLPClassifier", np.column_stack([Y2, Y3]), {}),
+        ("MLPRegressor", TARGET, {}),
+        ("MLPRegressor", abs(TARGET[:, None]) @ [[1, 2]], {"loss": "poisson"}),
+    ],
+    ids=["two", "three", "labels", "columns", "y", "poisson"],
+)
+def test_from_weights_is_the_estimator_that_has_them_and_goes_on_from_them(kind, y, arguments):
+    settings = {"activation": "tanh", "random_state": 0}
+    settings |= {name: value for name, value in arguments.items() if name != "multilabel"}
+    fitted = small(getattr(gn, kind), **settings).fit(X, y)
+    known = {"classes": fitted.classes_} if kind == "MLPClassifier" else {}
+    model = type(fitted).from_weights(fitted.coefs_, fitted.intercepts_, **known, **settings | arguments)
+    for name in ("n_features_in_", "n_outputs_", "n_layers_", "out_activation_"):
+        assert getattr(model, name) == getattr(fitted, name)
+    assert np.array_equal(model.predict(X), fitted.predict(X))
+    before = model.coefs_[0].copy()
+    assert not np.array_equal(model.partial_fit(X, y).coefs_[0], before)
+
+
+def test_from_weights_copies_the_arrays_and_keeps_their_precision():
+    W, b = np.ones((2, 1), np.float32), np.zeros(1, np.float32)
+    model = gn.MLPRegressor.from_weights([W], [b])
+    W[:] = 7
+    assert model.coefs_[0].tolist() == [[1.0], [1.0]]
+    assert model.coefs_[0].dtype == np.float32
+
+
+@pytest.mark.parametrize(
+    ("coefs", "intercepts", "arguments", "words"),
+    [
+        ([], [], {}, "at least one layer"),
+        ([[[1.0], [2.0]], [[1.0], [2.0]]], [[0.0], [0.0]], {}, "layers that follow one another"),
+        ([[[1.0], [np.nan]]], [[0.0]], {}, r"coefs\[0\]"),
+        ([[[1.0, 1.0]]], [[0.0, 0.0]], {"classes": ["b", "a"]}, "sorted"),
+        ([[[1.0, 1.0]]], [[0.0, 0.0]], {"classes": ["a", "b", "c"]}, "one for each class"),
+        ([[[1.0]]], [[0.0]], {"activation": "tahn"}, "tanh"),
+    ],
+)
+def test_from_weights_says_what_is_wrong(coefs, intercepts, arguments, words):
+    with pytest.raises(ValueError, match=words):
+        gn.MLPClassifier.from_weights(coefs, intercepts, **arguments)

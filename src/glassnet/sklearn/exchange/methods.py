@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any, Self
 
+import numpy as np
 from numpy.random import RandomState
 from sklearn.base import BaseEstimator
 
@@ -19,6 +20,7 @@ from glassnet.sklearn.exchange.state import as_plain, from_plain
 from glassnet.sklearn.network import draw_parameters, pack
 from glassnet.sklearn.samples import samples_of
 from glassnet.training.run import TrainingRun
+from glassnet.utils.array_checks import as_matrix, as_vector
 
 _NOT_CALLED = (
     "_backprop",
@@ -46,6 +48,14 @@ class Exchange(BaseEstimator):
     """scikit-learn's class of that name."""
 
     _network: Network
+
+    @abstractmethod
+    def _validate_params(self) -> None:
+        """Raise for arguments that no fit takes."""
+
+    @abstractmethod
+    def _out_activation(self, network: Network) -> str:
+        """scikit-learn's name of the output."""
 
     @abstractmethod
     def _network_of(self, sizes: tuple[int, ...], hidden: Sequence[Any] | None = None) -> Network:
@@ -95,6 +105,24 @@ class Exchange(BaseEstimator):
         ['b']
         """
         model: Self = from_theirs(cls, estimator)
+        return model
+
+    @classmethod
+    def _of_weights(
+        cls, coefs: Sequence[Any], intercepts: Sequence[Any], arguments: dict[str, Any], **learned: Any
+    ) -> Self:
+        """A fitted estimator of weights and biases, and what else `fit` learns; see `from_weights`."""
+        theta = pack(
+            [as_matrix(W, f"coefs[{layer}]") for layer, W in enumerate(coefs)],
+            [as_vector(b, f"intercepts[{layer}]", np.size(b)) for layer, b in enumerate(intercepts)],
+        )
+        model = cls(hidden_layer_sizes=theta.sizes[1:-1], **arguments)
+        model._validate_params()
+        model.__dict__.update(learned, coefs_=theta.weights, intercepts_=theta.biases)
+        model._settle()
+        sizes = {"n_features_in_": theta.sizes[0], "n_outputs_": theta.sizes[-1]}
+        output = model._out_activation(model._network)
+        model.__dict__.update(sizes, n_layers_=len(theta.sizes), out_activation_=output)
         return model
 
     def to_run(self) -> TrainingRun:

@@ -9,14 +9,15 @@ import glassnet as gn
 from glassnet.export.languages import language_of
 from glassnet.export.languages.language import MissingToolError, Options
 from glassnet.export.model import Answer, Column, Feature, Member, Model, hard_rows
-from glassnet.export.sources.runs import answers_of, plain_columns
+from glassnet.export.sources.runs import answers_of
 from glassnet.export.steps import STEPS, Step
 from glassnet.export.verification import distance
 from glassnet.nn.activations import ACTIVATIONS
 from glassnet.nn.losses import OUTPUTS
 
-LANGUAGES = [(".py", "numpy"), (".py", "plain")]
+LANGUAGES = [(".py", "numpy"), (".py", "plain"), (".js", ""), (".m", ""), (".rs", "")]
 each_language = pytest.mark.parametrize(("suffix", "mode"), LANGUAGES)
+COLUMNS = tuple(Column(name, place, ()) for place, name in enumerate("abc"))
 X = np.random.default_rng(0).normal(0, 3, (200, 3))
 HOSTILE = [
     '"',
@@ -62,7 +63,7 @@ def test_file_computes_every_activation_and_output(suffix, mode, output, tmp_pat
     answers, pair = answers_of(network, None), False
     if output == "logistic":
         answers, pair = (Answer("y", 0, 2, (False, True)),), True
-    member = member_of(network, plain_columns(("a", "b", "c")), **unit)
+    member = member_of(network, COLUMNS, **unit)
     model = Model(tuple(map(Feature, "abc")), (member,), answers, pair=pair)
     assert verified(model, suffix, mode, tmp_path)
 

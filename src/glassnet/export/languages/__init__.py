@@ -11,8 +11,11 @@ from glassnet.errors import InputError
 from glassnet.export.languages.language import Language
 
 MODULES = {
+    ".js": "javascript",
+    ".m": "octave",
     ".onnx": "onnx",
     ".py": "python",
+    ".rs": "rust",
 }
 """The module of each suffix, which has its `LANGUAGE`."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,10 +15,8 @@ from glassnet.export.languages.tracing import Tracer, traced
 from glassnet.export.model import Member, Model
 from glassnet.export.steps import STEPS
 
-PROMISE = 1e-12
-"""How far outputs may be from those of a network in float64, see `Language.promises`."""
-
-_PROMISE_OF_FLOAT32 = 1e-4
+PUBLIC = ("predict_proba", "predict", "label_numbers")
+"""The functions of a program that a file's user calls."""
 
 
 class Program(NamedTuple):
@@ -33,8 +31,8 @@ class Program(NamedTuple):
 
 
 def promises(model: Model, _: Options) -> float:
-    """What files in float64 promise."""
-    return PROMISE if model.dtype == np.float64 else _PROMISE_OF_FLOAT32
+    """What files in float64 promise, see `Language.promises`."""
+    return 1e-12 if model.dtype == np.float64 else 1e-4
 
 
 def outputs_name(model: Model) -> str:
@@ -121,14 +119,14 @@ def _inputs(member: Member) -> list[str]:
 # ---- What every file says beside its functions ---------------------------------------------------
 
 
-def description(model: Model) -> list[str]:
+def description(model: Model, first: int = 0) -> list[str]:
     """What goes in and what comes out, a line each; names are quoted, so that no line can be left."""
     lines = [
         f"{' and '.join(dict.fromkeys(str(member.network) for member in model.members))}, from glassnet.",
         "",
         "Inputs, NaN where one is missing:",
     ]
-    for place, feature in enumerate(model.features):
+    for place, feature in enumerate(model.features, first):
         what = ""
         if feature.categories is not None:
             what = f": the place of its text in {json.dumps(feature.categories)}, -1 for another text"
@@ -136,8 +134,13 @@ def description(model: Model) -> list[str]:
             what = ": microseconds since 1970-01-01"
         lines.append(f"  x[{place}] {json.dumps(feature.name)}{what}")
     lines += ["", "Probabilities:" if model.is_classifier else "Outputs:"]
-    lines += [f"  [{place}] {json.dumps(name)}" for place, name in enumerate(model.output_names)]
+    lines += [f"  [{place}] {json.dumps(name)}" for place, name in enumerate(model.output_names, first)]
     return lines
+
+
+def commented(model: Model, sign: str, first: int = 0) -> str:
+    """The description as lines of comment; entries of a vector are counted from `first`."""
+    return "\n".join(f"{sign} {line}".rstrip() for line in description(model, first))
 
 
 class Texts(NamedTuple):
@@ -157,15 +160,22 @@ def texts_of(model: Model) -> Texts:
     )
 
 
-def wrapped(head: str, items: Iterable[str], end: str) -> list[str]:
-    """Items between a head and an end, in lines."""
-    lines, line = [head], "   "
+def quoted(text: str, escape: Callable[[int], str]) -> str:
+    """A text in quotes, in letters that every language takes as they are; others by their code."""
+    plain = (c if c.isascii() and c.isprintable() and c not in '"\\\\' else escape(ord(c)) for c in text)
+    return f'"{"".join(plain)}"'
+
+
+def wrapped(head: str, items: Iterable[str], end: str, goes_on: str = "") -> list[str]:
+    """Items between a head and an end, in lines; none where there are no items. `goes_on` ends those that
+    go on."""
+    lines, line = [head + goes_on], "   "
     for item in items:
         if len(line) + len(item) > 100 and line.strip():
-            lines.append(line)
+            lines.append(line + goes_on)
             line = "   "
         line += f" {item},"
-    return [*lines, line, end]
+    return [*lines, line + goes_on, end] if line.strip() else []
 
 
 def ran(model: Model, rows: Any) -> Ran:

@@ -13,7 +13,7 @@ from glassnet.data.fixed_order import Floats
 from glassnet.export.languages.language import Language, Options, Ran
 from glassnet.export.languages.program import (
     Program,
-    description,
+    commented,
     outputs_name,
     program_of,
     promises,
@@ -95,9 +95,8 @@ def write(model: Model, options: Options) -> bytes:
     if plain:
         names = [name for name in _MATH if re.search(rf"(?<!\.)\b{name}\b", "".join(functions))]
         imports = "import math" + (f"\nfrom math import {', '.join(names)}" if names else "")
-    comment = "\n".join(f"# {line}".rstrip() for line in description(model))
     constants = "\n".join(_constants(model, program))
-    return "\n\n".join([comment, imports, constants, *functions, ""]).encode("ascii")
+    return "\n\n".join([commented(model, "#"), imports, constants, *functions, ""]).encode("ascii")
 
 
 def _plain(program: Program) -> list[str]:
@@ -108,12 +107,8 @@ def _plain(program: Program) -> list[str]:
 def _constants(model: Model, program: Program) -> list[str]:
     texts = texts_of(model)
     lines = wrapped("FEATURES = [", map(ascii, texts.features), "]")
-    if texts.categories:
-        lines += wrapped(
-            "CATEGORIES = {", (f"{name!a}: {known!a}" for name, known in texts.categories), "}"
-        )
-    if texts.classes:
-        lines += wrapped("CLASSES = [", map(ascii, texts.classes), "]")
+    lines += wrapped("CATEGORIES = {", (f"{name!a}: {known!a}" for name, known in texts.categories), "}")
+    lines += wrapped("CLASSES = [", map(ascii, texts.classes), "]")
     for name, values in program.constants.items():
         lines += wrapped(f"{name} = [", map(repr, values.ravel().tolist()), "]")
     return lines

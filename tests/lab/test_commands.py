@@ -1,6 +1,6 @@
 """What a page can ask for: time, branches, settings, layers, weights, samples and tables."""
 
-from dataclasses import replace
+from dataclasses import MISSING, fields, replace
 
 import numpy as np
 import pytest
@@ -11,6 +11,7 @@ from glassnet.lab.branch import MOST_TIMES, Branch
 from glassnet.lab.commands import COMMANDS
 from glassnet.lab.session import Session
 from glassnet.lab.sources import study_of_set
+from glassnet.optim.schedules import SCHEDULES, schedule_from_dict
 from glassnet.training.steppers import RULES
 
 X, Y = generate("moons", 0, n_samples=80)
@@ -188,6 +189,84 @@ def test_train_with_says_all_that_does_not_fit_and_changes_nothing(session, do):
     ]:
         assert words in session.command({"do": "train_with", **wrong})["error"]
     assert do("setup")["training"]["optimizer"]["name"] == "levenberg_marquardt"
+
+
+@pytest.mark.parametrize("name", SCHEDULES)
+def test_train_with_takes_every_schedule_and_lessons_hold_it(name):
+    settings = {"rate": 0.1, "every": 2, "factor": 0.9, "steps": 6, "updates": 3, "then": 0.1}
+    needed = {one.name for one in fields(SCHEDULES[name]) if one.default is MISSING}
+    plain = {"schedule": name, **{key: settings[key] for key in needed}}
+    rule = gn.Adam(schedule_from_dict(plain))
+    with Session(study_of_set("xor", {"n_samples": 40})) as session:
+        session.command({"do": "train_with", "optimizer": rule.to_dict()})
+        assert session.command({"do": "step", "n": 6})["iteration"] == 6
+        assert session.setup()["training"]["optimizer"] == rule.to_dict()
+        losses = session.shown_run().losses
+        session.open_lesson(session.lesson())
+        session.command({"do": "step", "n": 6})
+        np.testing.assert_array_equal(session.shown_run().losses, losses)
+
+
+def test_schedule_that_listens_to_held_out_rows_is_refused_without_them(session, do):
+    do("step", n=2)
+    rule = gn.SGD(gn.ReduceOnPlateau(0.1)).to_dict()
+    assert "no validation data" in session.command({"do": "train_with", "optimizer": rule})["error"]
+    nested = {"name": "sgd", "learning_rate": {"a": {"b": {"c": 1}}}}
+    assert "expected a number" in session.command({"do": "train_with", "optimizer": nested})["error"]
+    assert do("setup")["training"]["optimizer"]["learning_rate"] == 0.5
+
+
+@pytest.mark.parametrize(
+    ("y", "losses"),
+    [
+        (Y, ["cross_entropy", "binary_cross_entropy", "brier"]),
+        (Y + (X[:, 0] > 1), ["cross_entropy"]),
+        (X[:, 1] - 3, ["squared_error", "absolute_error", "huber", "quantile"]),
+        (3 * Y + 0.5, ["squared_error", "absolute_error", "huber", "quantile", "poisson"]),
+        (Y - 0.5, ["squared_error", "absolute_error", "huber", "quantile", "tanh_error"]),
+    ],
+)
+def test_measure_by_takes_every_loss_that_suits_the_targets(y, losses):
+    with Session(X, y) as session:
+        assert session.setup()["network"]["losses"] == losses
+        for name in losses:
+            answer = session.command({"do": "measure_by", "loss": {"name": name}})
+            assert "starts over" in answer["note"]
+            assert session.command({"do": "step", "n": 3})["iteration"] == 3
+            assert session.setup()["network"]["loss"]["name"] == name
+            network = session.study.network
+            same = gn.train(network, X, y, iterations=3, **session.study.settings)
+            np.testing.assert_array_equal(session.shown_run().losses, same.losses)
+        other = "huber" if losses[0] == "cross_entropy" else "cross_entropy"
+        refused = session.command({"do": "measure_by", "loss": {"name": other}})
+        assert "does not suit" in refused["error"]
+
+
+def test_loss_keeps_its_settings_and_the_data_their_network(session, do):
+    do("data", name="xor", settings={"n_samples": 40})
+    do("network", units=[5], hidden=["relu"])
+    do("measure_by", loss={"name": "cross_entropy", "label_smoothing": 0.1})
+    do("data", name="xor", settings={"n_samples": 40, "noise": 0.3})
+    assert str(session.study.network) == "2-5-2 (relu, softmax; cross_entropy(label_smoothing=0.1))"
+    do("measure_by", loss={"name": "brier"})
+    do("data", name="xor", settings={"n_samples": 40, "noise": 0.2})
+    assert session.study.network.sizes == (2, 5, 1)
+    assert do("step")["iteration"] == 1
+
+
+def test_stop_after_ends_training_where_it_no_longer_improves_and_lessons_hold_it(session, do):
+    do("data", name="xor", settings={"n_samples": 60})
+    do("stop_after", patience=3, metric="accuracy", tolerance=0.01)
+    answer = do("step", n=400)
+    assert answer["iteration"] < 400
+    assert answer["trouble"] == "accuracy has not improved for 3 evaluations"
+    rule = {"patience": 3, "tolerance": 0.01, "metric": "accuracy", "restore_best": True}
+    assert do("setup")["training"]["stopping"] == rule
+    session.open_lesson(session.lesson())
+    assert do("step", n=400)["iteration"] == answer["iteration"]
+    do("stop_after", patience=None)
+    assert do("setup")["training"]["stopping"] is None
+    assert do("step", n=400)["iteration"] == 400
 
 
 def test_batches_start_over_and_say_so(session, do):

@@ -122,6 +122,31 @@ def test_learning_rate_slider_changes_the_rate_and_says_the_limit(opened, sessio
     page.get_by_text("Stable below").wait_for(timeout=WAIT)
 
 
+def test_schedule_loss_and_early_stopping_are_chosen_with_their_settings(opened, session):
+    page = opened(session)
+    page.get_by_label("Schedule").select_option("cosine")
+    cosine = {"schedule": "cosine", "rate": 0.5, "steps": 500, "final": 0.0, "per": "iteration"}
+    wait_for(lambda: session.setup()["training"]["optimizer"]["learning_rate"] == cosine)
+    page.get_by_label("Rate in digits").fill("0.2")
+    page.get_by_label("Rate in digits").press("Enter")
+    wait_for(
+        lambda: session.study.settings["optimizer"].learning_rate == gn.Cosine(0.2, 500, per="iteration")
+    )
+    page.get_by_text("More of cosine").click()
+    page.get_by_label("Final").fill("0.01")
+    page.get_by_label("Final").press("Enter")
+    wait_for(lambda: session.study.settings["optimizer"].learning_rate.final == 0.01)
+    page.get_by_label("Loss", exact=True).select_option("brier")
+    page.get_by_role("note").filter(has_text="Losses of two kinds").wait_for(timeout=WAIT)
+    assert session.study.network.loss.name == "brier"
+    page.get_by_text("Early stopping: never").click()
+    page.get_by_label("Patience").fill("4")
+    page.get_by_label("Patience").press("Enter")
+    page.get_by_text("Early stopping: after 4 without better").wait_for(timeout=WAIT)
+    page.get_by_label("Keep the best").uncheck()
+    wait_for(lambda: session.study.settings["stopping"] == gn.EarlyStopping(4, restore_best=False))
+
+
 @pytest.mark.parametrize("wrong", ["-1", "0"])
 def test_bad_input_is_said_in_words_and_disturbs_nothing(opened, session, wrong):
     page = opened(session)

@@ -79,9 +79,8 @@ class Session:
         self.current: Branch  # the one that is shown
         self.pace: int | None = None
         self.notes: dict[int, str] = {}
-        self.title = ""
+        self.title = self.opens = ""
         self.hidden: tuple[str, ...] = ()
-        self.opens = ""
         self.closed = self.diagnosing = False
         self.diagnosis: dict[str, Any] | None = None
         if isinstance(X, Lesson):
@@ -200,8 +199,9 @@ class Session:
             return
         last = self._run.iterations + n
         while (k := self._run.iterations) < last:
-            self._advance(min(last, self._next_event()) - k, stops=False)
-            if self._run.iterations <= k:
+            until = min(last, self._next_event())
+            self._advance(until - k, stops=False)
+            if self._run.iterations < until:
                 return
 
     def seek(self, iteration: int) -> None:

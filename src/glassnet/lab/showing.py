@@ -17,6 +17,7 @@ from glassnet.lab.branch import Branch
 from glassnet.lab.frame import Frame, finite, thinned
 from glassnet.lab.scene import FINE, ROUGH, Scene
 from glassnet.lab.study import Study
+from glassnet.training.early_stopping import EarlyStopping
 from glassnet.training.run import TrainingRun
 
 MOST_GRADIENT = 20_000
@@ -150,10 +151,16 @@ def _raw(moment: Moment) -> list[str]:
     return [f"Of raw scale, up to {np.abs(rows[:, raw]).max():.3g}: {names}. Standardize them."]
 
 
+def _plain(stopping: EarlyStopping) -> dict[str, Any]:
+    names = ("patience", "tolerance", "restore_best")
+    return {**{name: getattr(stopping, name) for name in names}, "metric": stopping.metric_name}
+
+
 def setup_of(moment: Moment) -> dict[str, Any]:
     """The data, the network and the settings, as a page shows them."""
     data, network, run = moment.study.data, moment.study.network, moment.newest
     source = {key: value for key, value in data.source.items() if key not in ("points", "text")}
+    stopping = moment.study.settings.get("stopping")
     return {
         "setup": moment.setup,
         "data": {
@@ -170,11 +177,13 @@ def setup_of(moment: Moment) -> dict[str, Any]:
             "sizes": list(network.sizes),
             "hidden": [record.name for record in run.network.hidden],
             "output": network.output.name,
-            "loss": str(network.loss),
+            "loss": {"name": network.loss.name, **network.loss.settings},
+            "losses": data.losses,
             "parameters": network.n_parameters,
         },
         "training": {
             "optimizer": run.optimizer.to_dict(),
+            "stopping": None if stopping is None else _plain(stopping),
             "batch_size": run.batch_size,
             "reduction": run.reduction,
             "l1": run.penalties.l1,

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from glassnet.data.encoding import label_numbers
 from glassnet.errors import InputError
+from glassnet.nn.losses import ALL_LOSSES, Loss
 from glassnet.nn.network import Network, count_parameters
 from glassnet.plots.projection import as_names, numbered
 from glassnet.utils.array_checks import as_matrix, as_numbers, check_finite
@@ -79,6 +80,20 @@ class Data:
         """The outputs of a network for these data: one for each class, or for each value."""
         return len(self.classes) or (1 if self.y.ndim == 1 else int(self.y.shape[1]))
 
+    @property
+    def losses(self) -> list[str]:
+        """The losses that the targets suit."""
+        if self.classes:
+            fit = {"class", "label"} if len(self.classes) == 2 else {"class"}
+        else:
+            low, high = float(self.y.min()), float(self.y.max())
+            ranges = {"nonnegative": (0, np.inf), "signed": (-1, 1), "label": (0, 1)}
+            fit = {
+                "real",
+                *(name for name, (least, most) in ranges.items() if least <= low and high <= most),
+            }
+        return [name for name, loss in ALL_LOSSES.items() if loss.target in fit]
+
 
 @dataclass(frozen=True, eq=False)
 class Study:
@@ -114,16 +129,21 @@ class Study:
             return self if "parameters" not in self.settings else self.with_seed(0)
         return self.with_seed(int(self.data.source.get("seed", 0)))
 
+    def with_layers(self, units: Sequence[int], hidden: Sequence[str], loss: Loss) -> Study:
+        """The same with other hidden layers and another loss, whose link the output layer takes.
+
+        Of two classes a loss of labels, such as "brier", has one output alone: that of the second one.
+        """
+        outputs = 1 if self.data.classes and loss.target == "label" else self.data.n_outputs
+        return self.with_network(Network((self.data.n_inputs, *units, outputs), hidden, loss.output, loss))
+
     def with_choices_of(self, other: Study) -> Study:
         """These data with the network and the settings of another study of the same kind of data."""
-        ours, theirs = self.network.sizes, other.network.sizes
-        sizes = (ours[0], *theirs[1:-1], ours[-1])
-        hidden = [record.name for record in other.network.hidden]
-        network = Network(sizes, hidden, self.network.output.name, self.network.loss)
         start = ("parameters", "random_state", "validation")
         chosen = {name: value for name, value in other.settings.items() if name not in start}
-        made = replace(self, settings={**self.settings, **chosen}, own=False)
-        return made if sizes == ours else replace(made.restarted(), network=network)
+        network = other.network
+        hidden = [record.name for record in network.hidden]
+        return self.with_settings(**chosen).with_layers(network.sizes[1:-1], hidden, network.loss)
 
 
 def as_data(

@@ -9,7 +9,8 @@ from glassnet.lab.commands.schema import Field, command, many, number, record, t
 from glassnet.lab.lessons.events import settings_of
 from glassnet.lab.study import MOST_LAYERS, MOST_UNITS, check_sizes
 from glassnet.nn.activations import ACTIVATIONS
-from glassnet.nn.network import Network
+from glassnet.nn.losses import loss_from_plain
+from glassnet.training.early_stopping import METRICS, EarlyStopping
 from glassnet.utils.settings_checks import as_flag, one_of, or_none
 
 if TYPE_CHECKING:
@@ -63,9 +64,35 @@ def network(session: Session, units: list[int], hidden: list[str]) -> dict[str, 
     if sizes == before.sizes:
         session.change({"network": {"units": units, "hidden": hidden}})
         return {"note": "The parameters go on with the other activations."}
-    made = Network(sizes, hidden, before.output.name, before.loss)
-    session.begin(study.with_network(made), end=session.end)
+    session.begin(study.with_layers(units, hidden, before.loss), end=session.end)
     return {"note": f"{'-'.join(map(str, sizes))} has other parameters: training starts over."}
+
+
+@command(loss=Field(record))
+def measure_by(session: Session, loss: dict[str, Any]) -> dict[str, Any]:
+    """Another loss, a name with settings: the output layer takes its link, and training starts over."""
+    study, made = session.study, loss_from_plain(loss)
+    if made.name not in study.data.losses:
+        raise InputError(f"{made.name} does not suit these targets: take {' or '.join(study.data.losses)}.")
+    hidden = [record.name for record in study.network.hidden]
+    session.begin(study.with_layers(study.network.sizes[1:-1], hidden, made), end=session.end)
+    return {"note": "Losses of two kinds cannot be compared: training starts over."}
+
+
+@command(
+    patience=Field(or_none(whole(1, 10_000_000)), None),
+    tolerance=Field(number(0, _LARGEST), 0.0),
+    metric=Field(one_of(METRICS), "loss"),
+    restore_best=Field(as_flag, True),
+)
+def stop_after(session: Session, patience: int | None, **settings: Any) -> dict[str, Any]:
+    """End training once it has not improved for `patience` evaluations; None never does. It starts over.
+
+    The arguments are those of `glassnet.EarlyStopping`.
+    """
+    stopping = None if patience is None else EarlyStopping(patience, **settings)
+    session.begin(session.study.with_settings(stopping=stopping), end=session.end)
+    return {"note": "A rule that ends training holds from its start: training starts over."}
 
 
 @command(index=Field(whole(0, 10_000_000)), value=Field(number(-1e9, 1e9)))

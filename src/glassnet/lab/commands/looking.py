@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import MISSING, fields
 from typing import TYPE_CHECKING, Any
 
 from glassnet.diagnostics.curvature import curvature
@@ -13,7 +14,9 @@ from glassnet.lab.sources import sets
 from glassnet.lab.study import MOST_LAYERS, MOST_UNITS
 from glassnet.nn.activations import ACTIVATIONS
 from glassnet.nn.schemes import SCHEMES
+from glassnet.optim.schedules import SCHEDULES
 from glassnet.plots.picture_data import chosen_samples
+from glassnet.training.early_stopping import METRICS
 from glassnet.training.steppers import RULES, SOLVERS, Rule
 
 if TYPE_CHECKING:
@@ -58,7 +61,12 @@ def catalog(session: Session) -> dict[str, Any]:
     }
     return {
         "optimizers": rules,
+        "schedules": {
+            name: {one.name: None if one.default is MISSING else one.default for one in fields(kind)}
+            for name, kind in SCHEDULES.items()
+        },
         "activations": list(ACTIVATIONS),
+        "metrics": list(METRICS),
         "schemes": list(SCHEMES),
         "sets": sets(),
         "lessons": {name: read_title(text) for name, text in shipped().items()},

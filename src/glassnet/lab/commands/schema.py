@@ -74,16 +74,22 @@ def many(each: Check, most: int) -> Check:
     return check
 
 
-def record(value: Any, name: str) -> dict[str, Any]:
-    """A mapping of at most 20 settings, each a number, text, a truth value or nothing."""
+def record(value: Any, name: str, deep: int = 2) -> dict[str, Any]:
+    """A mapping of at most 20 settings, each a number, text, a truth value, nothing, or such a mapping.
+
+    Mappings lie at most `deep` levels within it.
+    """
     if not isinstance(value, Mapping) or not all(isinstance(key, str) for key in value):
         raise InputTypeError(f"{name} is a mapping of names, not {value!r:.60}.")
     if len(value) > 20:
         raise InputError(f"{name} has {len(value)} entries; expected at most 20.")
+    plain = dict(value)
     for key, entry in value.items():
-        if not (entry is None or isinstance(entry, (bool, int, float, str))):
+        if deep and isinstance(entry, Mapping):
+            plain[key] = record(entry, f"{name}.{key:.40}", deep - 1)
+        elif not (entry is None or isinstance(entry, (bool, int, float, str))):
             raise InputTypeError(f"{name}.{key:.40} is {entry!r:.60}; expected a number or text.")
-    return dict(value)
+    return plain
 
 
 @dataclass(frozen=True)

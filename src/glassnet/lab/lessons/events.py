@@ -13,6 +13,7 @@ from glassnet.lab.sources import MOST_SAMPLES
 from glassnet.lab.study import Data, Study
 from glassnet.nn.network import Network
 from glassnet.optim.penalties import frozen_mask
+from glassnet.training.early_stopping import check_schedule
 from glassnet.training.run import TrainingRun
 from glassnet.training.settings import CHECKS
 from glassnet.training.steppers import rule_from_dict
@@ -76,6 +77,7 @@ def _training(plain: Mapping[str, Any], run: TrainingRun, study: Study) -> Chang
     changes = settings_of(plain)
     if "freeze" in changes:
         frozen_mask(run.network.sizes, tuple(changes["freeze"]))  # InputError for a layer that is not there
+    check_schedule(changes.get("optimizer"), run.validation is not None)
     return Change(changes, study.with_settings(**changes))
 
 

@@ -698,7 +698,7 @@ class LossView {
     const { frame, arrays, palette, setup } = this.lab;
     const pen = this.canvas.begin();
     if (!pen || !arrays.clock || !setup) return;
-    put(this.hint, setup.network.loss.replaceAll("_", " "));
+    put(this.hint, plainWords(setup.network.loss.name));
     const clock = (name) => {
       const { data } = arrays[name];
       return { iterations: data.subarray(0, data.length / 2), seconds: data.subarray(data.length / 2) };
@@ -1244,14 +1244,38 @@ function slider(name, ask, { low, high, step, to = (v) => v, from = (v) => v, di
   };
 }
 
+const plainWords = (name) => name.replaceAll("_", " ");
 const plainName = (name) => {
-  const words = name.replaceAll("_", " ");
+  const words = plainWords(name);
   return words[0].toUpperCase() + words.slice(1);
 };
 const RULES = { sgd: "Gradient descent", lbfgs: "L-BFGS", levenberg_marquardt: "Levenberg-Marquardt", bayesian_regularization: "Bayesian regularization", newton_cg: "Newton-CG", rmsprop: "RMSprop", amsgrad: "AMSGrad", adamw: "AdamW" };
 const SETTINGS = { n_samples: "Samples", n_features: "Inputs", l1: "L1", l2: "L2", beta1: "Beta 1", beta2: "Beta 2" };
 const ruleName = (name) => RULES[name] ?? plainName(name);
 const settingName = (name) => SETTINGS[name] ?? plainName(name);
+
+// A field for each of some settings, that are numbers.
+function fields(names, send) {
+  const controls = names.map((name) => numberField(settingName(name), (value) => send({ [name]: value })));
+  return {
+    rows: names.map((name, i) => row(settingName(name), controls[i])),
+    show: (values) => names.forEach((name, i) => controls[i].show(values[name])),
+  };
+}
+
+const folded = (name, rows) => (rows.length ? [h("details", {}, h("summary", {}, `More of ${name}`), rows)] : []);
+
+function tick(name, ask) {
+  const node = h("input", { type: "checkbox", "aria-label": name, onchange: () => ask(node.checked) });
+  return node;
+}
+
+// The rate of a learning rate, which is a number or a schedule, and the same with another one.
+const rateOf = (given) => given.rate ?? given.then?.rate ?? given;
+function withRate(given, rate) {
+  if (given.then) return { ...given, then: { ...given.then, rate } };
+  return given.schedule ? { ...given, rate } : rate;
+}
 
 // ---- Data ----------------------------------------------------------------------------------------
 
@@ -1395,9 +1419,11 @@ class LayersPanel {
   constructor(lab) {
     this.lab = lab;
     this.rows = h("div");
+    this.loss = select("Loss", (name) => lab.do("measure_by", { loss: { name } }));
+    this.losses = h("div");
     this.add = button("Add layer", () => this.send([...this.layers, { units: 4, hidden: this.layers.at(-1)?.hidden ?? "tanh" }]), { class: "is-small" });
     const seed = button("New start", () => lab.do("reset", { seed: Math.floor(Math.random() * 1e6) }), { class: "is-small", title: "Draw other first parameters" });
-    this.node = h("section", { "aria-label": "Layers" }, h("h2", {}, "Layers"), this.rows, h("div", { class: "gl-tools" }, this.add, seed));
+    this.node = h("section", { "aria-label": "Layers" }, h("h2", {}, "Layers"), this.rows, this.losses, h("div", { class: "gl-tools" }, this.add, seed));
   }
 
   send(layers) {
@@ -1406,7 +1432,7 @@ class LayersPanel {
 
   update() {
     const { setup, catalog } = this.lab;
-    const { sizes, hidden, output } = setup.network;
+    const { sizes, hidden, loss, losses } = setup.network;
     const { freeze } = setup.training;
     this.layers = hidden.map((name, i) => ({ units: sizes[i + 1], hidden: name }));
     const change = (i, entry) => this.send(this.layers.map((layer, k) => (k === i ? { ...layer, ...entry } : layer)));
@@ -1426,11 +1452,19 @@ class LayersPanel {
         const node = h("div", { class: "gl-layer" }, activation, more(-1, "One less", "minus"), units, more(1, "One more", "plus"), frozen(i + 1), drop);
         return Object.assign(node, { show: (layer) => (activation.show(layer.hidden), units.show(layer.units)) });
       });
-      const last = h("div", { class: "gl-layer" }, h("span", { class: "gl-words" }), frozen(hidden.length + 1));
+      const last = h("div", { class: "gl-layer is-last" }, this.loss, frozen(hidden.length + 1));
       this.rows.replaceChildren(...rows, last);
     }
     this.layers.forEach((layer, i) => this.rows.children[i].show(layer));
-    this.rows.lastElementChild.firstElementChild.textContent = `${output} · ${setup.network.loss.replaceAll("_", " ")}`;
+    this.loss.fill([...new Set([loss.name, ...losses])].map((name) => [name, plainName(name)]));
+    this.loss.show(loss.name);
+    const { name, ...settings } = loss;
+    if (this.losses.dataset.of !== name) {
+      this.losses.dataset.of = name;
+      this.fields = fields(Object.keys(settings), (change) => this.lab.do("measure_by", { loss: { ...this.lab.setup.network.loss, ...change } }));
+      this.losses.replaceChildren(...folded(plainWords(name), this.fields.rows));
+    }
+    this.fields.show(settings);
     [...this.rows.querySelectorAll(".gl-freeze")].forEach((node, i) => node.setAttribute("aria-pressed", String(freeze.includes(i + 1))));
     this.add.disabled = hidden.length >= catalog.most.layers;
   }
@@ -1442,10 +1476,12 @@ class TrainingPanel {
   constructor(lab) {
     this.lab = lab;
     this.rule = select("Optimizer", (name) => lab.do("train_with", { optimizer: { name } }));
-    this.rate = slider("Learning rate", (value) => this.set({ learning_rate: value }), { low: -6, high: 1, step: 0.01, to: (v) => Math.log10(v), from: (v) => 10 ** v, digits: 3, brief: "Rate" });
+    this.rate = slider("Learning rate", (value) => this.set({ learning_rate: withRate(lab.setup.training.optimizer.learning_rate, value) }), { low: -6, high: 1, step: 0.01, to: (v) => Math.log10(v), from: (v) => 10 ** v, digits: 3, brief: "Rate" });
     this.limit = h("div", { class: "gl-limit", hidden: true });
     this.rate.track.append(this.limit);
     this.rateRow = row("Learning rate", this.rate.node);
+    this.schedule = select("Schedule", (name) => this.set({ learning_rate: this.scheduled(name) }));
+    this.scheduleRow = row("Schedule", this.schedule);
     this.limitWords = h("p", { class: "gl-words" });
     this.more = h("div");
     this.batch = select("Batch", (value) => lab.do("train_with", { batch_size: value === "" ? null : Number(value) }));
@@ -1453,7 +1489,14 @@ class TrainingPanel {
     this.l1 = field("L1");
     this.l2 = field("L2");
     this.dropout = field("Dropout", 0.95);
-    this.scale = h("input", { type: "checkbox", "aria-label": "Standardize", onchange: () => lab.do("train_with", { standardize: this.scale.checked }) });
+    this.scale = tick("Standardize", (standardize) => lab.do("train_with", { standardize }));
+    const stop = (change) => lab.do("stop_after", { ...lab.setup.training.stopping, ...change });
+    this.stop = fields(["patience", "tolerance"], stop);
+    this.metric = select("Watches", (metric) => stop({ metric }));
+    this.best = tick("Keep the best", (restore_best) => stop({ restore_best }));
+    this.stopWords = h("summary");
+    const [patience, tolerance] = this.stop.rows;
+    this.stopRows = [tolerance, row("Watches", this.metric), row("Keep best", this.best)];
     this.end = numberField("Ends at", (value) => lab.do("end_at", { iteration: value }), { min: 1, step: 1 });
     this.node = h(
       "section",
@@ -1462,13 +1505,25 @@ class TrainingPanel {
       row("Optimizer", this.rule),
       this.rateRow,
       this.limitWords,
+      this.scheduleRow,
       this.more,
       row("Batch", this.batch),
       row("L1, L2", h("div", { class: "gl-two" }, this.l1, this.l2)),
-      row("Dropout", this.dropout),
-      row("Standardize", this.scale),
+      row("Dropout", h("div", { class: "gl-two" }, this.dropout, h("label", { class: "gl-ask" }, this.scale, "Standardize"))),
       row("Ends at", this.end),
+      h("details", {}, this.stopWords, patience, this.stopRows),
     );
+  }
+
+  // The learning rate as another schedule from the same rate on, over the iterations that are left to play.
+  scheduled(name) {
+    const { catalog, setup } = this.lab;
+    const rate = rateOf(setup.training.optimizer.learning_rate);
+    if (name === "constant") return rate;
+    const known = catalog.schedules[name];
+    const first = { rate, steps: setup.end, every: Math.ceil(setup.end / 4), updates: Math.ceil(setup.end / 10), factor: 0.999, then: { schedule: "constant", rate } };
+    const settings = { schedule: name, ...Object.fromEntries(Object.keys(known).filter((key) => known[key] === null).map((key) => [key, first[key]])) };
+    return "per" in known ? { ...settings, per: "iteration" } : settings;
   }
 
   set(settings) {
@@ -1485,10 +1540,15 @@ class TrainingPanel {
     this.rule.fill([{ label: "Optimizers", options: options(false) }, { label: "Solvers, on all samples", options: options(true) }]);
     this.rule.show(optimizer.name);
     const { solver } = catalog.optimizers[optimizer.name];
-    this.rateRow.hidden = solver;
-    if (typeof optimizer.learning_rate === "number") this.rate.show(optimizer.learning_rate);
-    if (this.key !== optimizer.name) this.build(optimizer);
+    this.rateRow.hidden = this.scheduleRow.hidden = solver;
+    const rate = optimizer.learning_rate ?? 1;
+    const schedule = rate.schedule ?? "constant";
+    this.rate.show(rateOf(rate));
+    this.schedule.fill(Object.keys(catalog.schedules).map((name) => [name, plainName(name)]));
+    this.schedule.show(schedule);
+    if (this.key !== `${optimizer.name} ${schedule}`) this.build(optimizer, schedule);
     for (const [name, control] of Object.entries(this.controls)) control.show(optimizer[name] ?? catalog.optimizers[optimizer.name].settings[name]);
+    this.times.show(rate);
     const sizes = [1, 4, 8, 16, 32, 64, 128, 256, 512].filter((n) => n <= setup.data.samples || n === batch);
     if (batch !== null && !sizes.includes(batch)) sizes.push(batch);
     this.batch.fill([["", "All samples"], ...sizes.map((n) => [String(n), `${count(n)} samples`])]);
@@ -1498,13 +1558,23 @@ class TrainingPanel {
     this.dropout.show(dropout.length ? Math.max(...dropout) : 0);
     this.scale.checked = setup.training.standardize;
     this.end.show(setup.end);
+    const stopping = setup.training.stopping ?? { patience: null };
+    for (const one of this.stopRows) one.hidden = stopping.patience === null;
+    this.stopWords.textContent = stopping.patience === null ? "Early stopping: never" : `Early stopping: after ${count(stopping.patience)} without better`;
+    this.stop.show(stopping);
+    this.metric.fill(catalog.metrics.map((name) => [name, plainName(name)]));
+    this.metric.show(stopping.metric);
+    this.best.checked = stopping.restore_best;
     this.askLimit();
   }
 
-  build(optimizer) {
-    this.key = optimizer.name;
+  build(optimizer, schedule) {
+    this.key = `${optimizer.name} ${schedule}`;
     this.controls = {};
-    const known = this.lab.catalog.optimizers[optimizer.name].settings;
+    const { optimizers, schedules } = this.lab.catalog;
+    const timed = schedule === "constant" ? [] : Object.keys(schedules[schedule]).filter((name) => !["rate", "per", "then"].includes(name));
+    this.times = fields(timed, (change) => this.set({ learning_rate: { ...this.lab.setup.training.optimizer.learning_rate, ...change } }));
+    const known = optimizers[optimizer.name].settings;
     const names = Object.keys(known).filter((name) => name !== "learning_rate" && typeof known[name] === "number");
     const rows = names.map((name) => {
       const send = (value) => this.set({ [name]: value });
@@ -1516,7 +1586,7 @@ class TrainingPanel {
       return row(settingName(name), this.controls[name]);
     });
     const fine = names.includes("momentum") ? [] : rows;
-    this.more.replaceChildren(...(fine.length ? [h("details", {}, h("summary", {}, `More of ${ruleName(optimizer.name)}`), fine)] : rows));
+    this.more.replaceChildren(...folded(plainWords(schedule), this.times.rows), ...(fine.length ? folded(ruleName(optimizer.name), fine) : rows));
   }
 
   // The rate above which gradient descent is not stable at the parameters shown; asked while nothing moves, and
@@ -1540,7 +1610,7 @@ class TrainingPanel {
     const place = found ? (Math.log10(found) + 6) / 7 : -1;
     this.limit.hidden = !(place >= 0 && place <= 1);
     this.limit.style.left = `calc(8px + ${place} * (100% - 16px))`;
-    const above = found && setup.training.optimizer.learning_rate > found;
+    const above = found && rateOf(setup.training.optimizer.learning_rate) > found;
     this.limitWords.textContent = found ? `${above ? "Above the limit: not" : "Stable"} ${above ? "stable at" : "below"} ${short(found)} here` : "";
     this.limitWords.classList.toggle("is-bad", Boolean(above));
   }

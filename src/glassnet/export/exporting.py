@@ -17,7 +17,7 @@ from glassnet.export.languages.language import Language, MissingToolError, Optio
 from glassnet.export.model import hard_rows
 from glassnet.export.sources import source_of
 from glassnet.export.sources.source import Source
-from glassnet.export.verification import Verification, distance
+from glassnet.export.verification import Verification, distance, furthest, near_as_equal
 from glassnet.utils.paths import as_path
 from glassnet.utils.storage import atomic_write
 
@@ -113,12 +113,13 @@ def _verified(source: Source, language: Language, options: Options, path: Path, 
         raise InputError(f"{path} cannot be verified here: {error}.") from error
     n, near = len(values), promised or 0.0
     expected_hard = model.outputs(hard)
+    found_hard = near_as_equal(expected_hard, ran.outputs[n:], ~model.finite(hard))
     numbers = [None, None] if ran.numbers is None else [ran.numbers[:n], ran.numbers[n:]]
     return Verification(
         str(path),
         language.name,
         distance(expected, ran.outputs[:n], model.numbers(expected), numbers[0], near),
-        distance(expected_hard, ran.outputs[n:], model.numbers(expected_hard), numbers[1], near),
-        None,
+        distance(expected_hard, found_hard, model.numbers(expected_hard), numbers[1], near),
+        None if ran.gradients is None else furthest(model.gradients(values), ran.gradients[:n]),
         promised,
     )

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from glassnet._types import Array
 from glassnet.data.fixed_order import Floats
+from glassnet.export.slopes import slope_of
 from glassnet.export.steps import Step
 from glassnet.nn import reference
 from glassnet.nn.loss_values import softmax
@@ -161,6 +162,44 @@ class Model:
             parts = np.split(Y_hat, np.cumsum(self.softmaxes)[:-1], axis=1)
             return np.hstack([softmax(part) for part in parts])
         return np.hstack([1 - Y_hat, Y_hat]) if self.pair else Y_hat
+
+    def finite(self, values: Floats) -> NDArray[np.bool_]:
+        """Which rows give every network finite inputs: the engine computes these alone."""
+        with np.errstate(all="ignore"):
+            whole = [np.isfinite(self.inputs(member, values)).all(axis=1) for member in self.members]
+        finite: NDArray[np.bool_] = np.all(whole, axis=0)
+        return finite
+
+    def gradients(self, values: Floats) -> Floats:
+        """The derivative of each output by each feature's number, (n, n_outputs, features), in float64."""
+        with np.errstate(all="ignore"):
+            total = sum(self._gradients_of(member, values) for member in self.members)
+        return np.asarray(total) / len(self.members)
+
+    def _gradients_of(self, member: Member, values: Floats) -> Floats:
+        total = np.zeros((len(values), self.n_outputs, len(self.features)))
+        theta = member.theta.astype(np.float64)
+        X = self.inputs(member, values).astype(np.float64)
+        Y_hat = self._linked(member._replace(theta=theta), X, None)
+        layers = theta.weights, theta.biases, member.network.hidden
+        G = reference.input_gradients(X, *layers, self._link_jacobian(Y_hat))
+        if member.scale is not None:
+            G = G * np.array(member.scale)[:, None]
+        for place, column in enumerate(member.columns):
+            slope = np.asarray(slope_of(column.steps, values[:, column.feature], np))
+            total[:, :, column.feature] += G[:, :, place] * slope[..., None]
+        return total
+
+    def _link_jacobian(self, Y_hat: Array) -> Array:
+        """The derivative of the linked outputs by the output layer's Z, (n, n_outputs, outputs)."""
+        if self.pair:
+            jacobian = reference.link_jacobian(self.link, Y_hat[:, 1:])
+            return np.concatenate([-jacobian, jacobian], axis=1)
+        if not self.softmaxes:
+            return reference.link_jacobian(self.link, Y_hat)
+        whole = reference.link_jacobian("softmax", Y_hat)
+        answer = np.repeat(np.arange(len(self.softmaxes)), self.softmaxes)
+        return np.where(answer[:, None] == answer, whole, 0.0)
 
     def numbers(self, outputs: Array) -> NDArray[np.intp]:
         """The number of each answer's label, (n, answers), from the outputs; -1 for an answer without."""

@@ -85,7 +85,7 @@ class Verification:
         return "\n".join(lines)
 
 
-_GRADIENT = 1e-12
+_GRADIENT = 1e-4  # of a file in float32
 
 
 def distance(
@@ -118,6 +118,25 @@ def distance(
         labels = (other & ~np.isnan(expected).any(axis=1) & ~_ties(expected, near)).astype(np.intp)
     row = int(labels.argmax() if labels.any() else ulps.max(axis=1).argmax())
     return Distance(len(expected), float(ulps.max()), float(error.max()), int(labels.sum()), row)
+
+
+def near_as_equal(expected: Array, found: Array, rows: NDArray[np.bool_]) -> Array:
+    """What was found, and what was expected in its place where it is near in these rows.
+
+    The engine refuses rows that are not finite. NumPy stands for it there, which sums in another order.
+    """
+    with np.errstate(all="ignore"):
+        near = np.abs(found - expected) <= 1e-4 * np.maximum(1, np.abs(expected))
+    return np.where(rows[:, None] & near, expected, found)
+
+
+def furthest(expected: Array, found: Array) -> float:
+    """The largest distance of derivatives (n, outputs, features), relative to the largest of a row or 1,
+    of the rows whose derivatives are finite."""
+    finite = np.isfinite(expected).all(axis=(1, 2))
+    expected, found = expected[finite], found[finite]
+    scale = np.maximum(1.0, np.abs(expected).max(axis=(1, 2), keepdims=True))
+    return float((np.abs(found - expected) / scale).max(initial=0.0))
 
 
 def _ties(outputs: Array, near: float) -> NDArray[np.bool_]:

@@ -132,6 +132,40 @@ def compute_gradients(
     return loss(Zs[-1], Y, loss_record, w), weight_gradients, bias_gradients
 
 
+# ---- The derivative of the outputs by the inputs --------------------------------------------------
+
+
+def link_jacobian(name: str, Y_hat: Array) -> Array:
+    """dy_hat/dz of the output layer, (n, outputs, outputs), from its values (n, outputs).
+
+    Softmax: ``y_j (1[j = k] - y_k)``; logistic: ``y (1 - y)``, exp: ``y`` and identity: 1 on the diagonal.
+    """
+    eye = np.eye(Y_hat.shape[1], dtype=Y_hat.dtype)
+    if name == "softmax":
+        return Y_hat[:, :, None] * (eye - Y_hat[:, None, :])
+    slope = {"logistic": Y_hat * (1 - Y_hat), "exp": Y_hat}.get(name, np.ones_like(Y_hat))
+    return slope[:, :, None] * eye
+
+
+def input_gradients(
+    X: Array,
+    weights: Sequence[Array],
+    biases: Sequence[Array],
+    hidden: Sequence[Activation],
+    jacobian: Array,
+) -> Array:
+    """dy_hat/dx, (n, outputs, inputs), from the output layer's dy_hat/dz.
+
+    A forward pass; then for each layer, from the last: times W^T, times the activation's derivative.
+    """
+    Zs, Hs = forward_propagation(X, weights, biases, hidden)
+    G = jacobian @ weights[-1].T
+    for layer in reversed(range(len(hidden))):
+        slope = hidden[layer].derivative(Zs[layer], Hs[layer + 1])
+        G = (G * slope[:, None, :]) @ weights[layer].T
+    return G
+
+
 # ---- The update ---------------------------------------------------------------------------------
 
 

@@ -26,14 +26,7 @@ from glassnet.sklearn.checks import STOCHASTIC, answer_for, check_arguments, not
 from glassnet.sklearn.exchange.methods import Exchange
 from glassnet.sklearn.fitting import OF_TRAINING, fit_epochs, fit_whole
 from glassnet.sklearn.job import Job
-from glassnet.sklearn.network import (
-    hidden_functions,
-    hidden_sizes,
-    input_gradients,
-    link_jacobian,
-    pack,
-    with_output,
-)
+from glassnet.sklearn.network import hidden_functions, hidden_sizes, pack, with_output
 from glassnet.sklearn.samples import Samples, samples_of
 from glassnet.training.callbacks import Callback
 from glassnet.utils.settings_checks import seeded, unknown_to
@@ -181,7 +174,7 @@ class BaseMLP(CallbackSupportMixin, Exchange, ABC):
         """
         network, theta, X = samples_of(self, X).inputs()
         jacobian = self._link_jacobian(network, self._outputs_of(network, theta, X))
-        return input_gradients(network, theta, X, jacobian)
+        return reference.input_gradients(X, theta.weights, theta.biases, network.hidden, jacobian)
 
     # ---- Fitting -----------------------------------------------------------------------------------
 
@@ -420,7 +413,7 @@ class BaseMLP(CallbackSupportMixin, Exchange, ABC):
 
     def _link_jacobian(self, network: Network, Y_hat: Array) -> Array:
         """The derivative of the estimator's outputs by the output layer's Z, (n, outputs, outputs)."""
-        return link_jacobian(network.output.name, Y_hat)
+        return reference.link_jacobian(network.output.name, Y_hat)
 
     # ---- scikit-learn's protocols --------------------------------------------------------------------
 

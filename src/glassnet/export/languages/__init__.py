@@ -11,6 +11,7 @@ from glassnet.errors import InputError
 from glassnet.export.languages.language import Language
 
 MODULES = {
+    ".c": "c",
     ".js": "javascript",
     ".m": "octave",
     ".onnx": "onnx",

@@ -1,0 +1,156 @@
+"""The functions of a C file that compute a network, and its derivatives."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import pairwise
+
+import numpy as np
+
+from glassnet.export.languages.c.inputs import input_statements, slope_statements
+from glassnet.export.languages.c.texts import number, rows
+from glassnet.export.languages.language import Options
+from glassnet.export.model import Member, Model
+
+
+def has_gradient(options: Options) -> bool:
+    """Whether the file has the derivatives too."""
+    return bool(options.settings.get("gradient"))
+
+
+def kind_of(member: Member) -> tuple[object, ...]:
+    """Equal for members that differ in their parameters alone: one function computes them."""
+    return member.columns, member.network.sizes, member.network.hidden, member.mean, member.scale
+
+
+def functions_of(model: Model) -> dict[tuple[object, ...], str]:
+    """The name of the function of each kind of member."""
+    kinds = dict.fromkeys(map(kind_of, model.members))
+    return {kind: f"N_member_{at}" if len(kinds) > 1 else "N_member" for at, kind in enumerate(kinds, 1)}
+
+
+def network_functions(model: Model, options: Options) -> Iterator[str]:
+    """A function for each kind of network: from the features' numbers to its outputs."""
+    members = {kind_of(member): member for member in reversed(model.members)}
+    for key, name in functions_of(model).items():
+        yield _member(model, members[key], options, name)
+        if has_gradient(options):
+            yield _gradient(model, members[key], name)
+
+
+def _member(model: Model, member: Member, options: Options, name: str) -> str:
+    sizes, bits, kept = member.network.sizes, options.mode == "bits", has_gradient(options)
+    widest = max(sizes)
+    product, stored = ("N_product({}, {})", "N_flush((N_real){})") if bits else ("({} * {})", "(N_real){}")
+    lines = [
+        f"static void {name}(const N_real *theta, const double *x, double *y{', N_real *kept' * kept}) {{",
+        f"  N_real h[{widest}], z[{widest}];",
+        "  int i;",
+        *input_statements(member.columns, product, stored),
+    ]
+    source, target = "h", "z"
+    functions = [record.name for record in member.network.hidden]
+    for layer, (before, after) in enumerate(pairwise(sizes)):
+        lines.append(f"  N_layer(theta, {before}, {after}, {source}, {target});")
+        lines.append(f"  theta += {(before + 1) * after};")
+        if layer < len(functions) and kept:
+            slope = f", kept ? kept + i + {sum(sizes[1 : layer + 1])} : 0"
+            lines += each(after, f"{target}[i] = N_{functions[layer]}({target}[i]{slope});")
+        elif layer < len(functions) and functions[layer] != "identity":
+            lines += each(after, f"{target}[i] = N_{functions[layer]}({target}[i]);")
+        source, target = target, source
+    lines.pop(-1 if lines[-1].startswith("  theta") else -2)
+    lines += _link(model, source, ", 0" * kept)
+    if kept:
+        lines += ["  if (kept)", f"  {each(sizes[-1], f'kept[i + {sum(sizes[1:-1])}] = {source}[i];')[0]}"]
+    end = source + "[i]"
+    if model.pair:
+        lines += [f"  y[0] = 1 - {source}[0];", f"  y[1] = {source}[0];"]
+    else:
+        if member.mean is not None and member.scale is not None:
+            for table, values in (("scale", member.scale), ("mean", member.mean)):
+                listed = ", ".join(map(number, values))
+                lines.insert(1, f"  static const double {table}[] = {{{listed}}};")
+            end = f"{product.format(end, 'scale[i]')} + mean[i]"
+            end = end if model.wide else rounded(options).format(end)
+        lines += each(sizes[-1], f"y[i] = {end};")
+    return "\n".join([*lines, "}"])
+
+
+def rounded(options: Options) -> str:
+    """A number in the network's precision."""
+    if options.precision == "float64":
+        return "{}"
+    return "N_rounded({})" if options.mode == "bits" else "(N_real)({})"
+
+
+def each(count: int | str, statement: str) -> list[str]:
+    """A statement for each i."""
+    return [f"  for (i = 0; i < {count}; ++i) {statement}"]
+
+
+def _link(model: Model, z: str, slope: str) -> list[str]:
+    match model.link:
+        case "softmax":
+            return [f"  N_softmax({z}, {model.members[0].network.sizes[-1]});"]
+        case "softmaxes":
+            starts = np.cumsum([0, *model.softmaxes[:-1]]).tolist()
+            return [f"  N_softmax({z} + {at}, {n});" for at, n in zip(starts, model.softmaxes, strict=True)]
+        case "identity":
+            return []
+    name = "exp_link" if model.link == "exp" else model.link
+    return each(
+        model.members[0].network.sizes[-1],
+        f"{z}[i] = N_{name}({z}[i]{slope if name == 'logistic' else ''});",
+    )
+
+
+def _gradient(model: Model, member: Member, name: str) -> str:
+    """A function that adds the derivatives of a network's outputs by the features' numbers to dy."""
+    sizes = member.network.sizes
+    hidden, outputs, widest = sum(sizes[1:-1]), sizes[-1], max(sizes)
+    lines = [
+        f"static void {name}_gradient(const N_real *theta, const double *x, double *dy) {{",
+        f"  N_real kept[{hidden + outputs}], g[{widest}], b[{widest}], d[{sizes[0]}];",
+        "  double y[N_OUTPUTS];",
+        "  int i, o;",
+        f"  {name}(theta, x, y, kept);",
+        *each(sizes[0], "d[i] = 1;"),
+        *slope_statements(member.columns),
+        "  for (o = 0; o < N_OUTPUTS; ++o, dy += N_INPUTS) {",
+    ]
+    inner = _link_row(model, hidden, outputs)
+    if member.scale is not None:
+        lines.insert(1, f"  static const double scale[] = {{{', '.join(map(number, member.scale))}}};")
+        inner += each(outputs, "g[i] = (N_real)(g[i] * scale[o]);")
+    source, target, end, at = "g", "b", member.theta.flat.size, hidden
+    for layer in reversed(range(len(sizes) - 1)):
+        before, after = sizes[layer : layer + 2]
+        end, at = end - (before + 1) * after, at - before
+        inner.append(f"  N_back(theta + {end}, {before}, {after}, {source}, {target});")
+        if layer:
+            inner += each(before, f"{target}[i] = N_times({target}[i], kept[i + {at}]);")
+        source, target = target, source
+    places = [column.feature for column in member.columns]
+    where = "i" if places == [*range(len(places))] else "from[i]"
+    if where != "i":
+        lines.insert(1, f"  static const int from[] = {{\n{rows(list(map(str, places)), '    ')}}};")
+    inner += each(sizes[0], f"dy[{where}] += (double){source}[i] * d[i];")
+    return "\n".join([*lines, *(f"  {line}" for line in inner), "  }", "}"])
+
+
+def _link_row(model: Model, hidden: int, outputs: int) -> list[str]:
+    """Statements that give g the derivatives of output o by the output layer's Z, from the outputs."""
+    of_i, of_o = f"kept[i + {hidden}]", f"kept[o + {hidden}]"
+    match model.link:
+        case "softmax":
+            return each(outputs, f"g[i] = {of_o} * ((i == o) - {of_i});")
+        case "softmaxes":
+            stops = np.cumsum(model.softmaxes).tolist()
+            part = "".join(f" + (i >= {stop})" for stop in stops[:-1])
+            other = part.replace("i", "o")
+            return each(outputs, f"g[i] = (0{part}) == (0{other}) ? {of_o} * ((i == o) - {of_i}) : 0;")
+        case "logistic" if model.pair:
+            return [f"  g[0] = (o ? 1 : -1) * kept[{hidden}] * (1 - kept[{hidden}]);"]
+    slope = {"logistic": f"{of_i} * (1 - {of_i})", "exp": of_i, "identity": "1"}[model.link]
+    return each(outputs, f"g[i] = i == o ? {slope} : 0;")

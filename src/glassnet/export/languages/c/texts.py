@@ -1,0 +1,54 @@
+"""Names, texts and numbers as C has them."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+
+
+def quoted(text: str) -> str:
+    """A string literal; it ends a comment or a line nowhere, whatever the text."""
+    plain = re.compile(rb"[ !#->@-\[\]-~]")  # no quote, no backslash, and no ? of a trigraph
+    data = text.encode("utf-8", "surrogatepass")
+    shown = (chr(byte) if plain.match(bytes([byte])) else f"\\{byte:03o}" for byte in data)
+    return f'"{"".join(shown)}"'
+
+
+def identifiers(names: Iterable[object]) -> list[str]:
+    """A part of a C name for each name, no two alike."""
+    taken: set[str] = set()
+    chosen = []
+    for name in names:
+        stem = re.sub(r"\W+", "_", str(name), flags=re.ASCII).strip("_") or "_"
+        unique, number = stem, 2
+        while unique in taken:
+            unique, number = f"{stem}_{number}", number + 1
+        taken.add(unique)
+        chosen.append(unique)
+    return chosen
+
+
+def number(value: float, precision: str = "float64") -> str:
+    """A literal that reads back with the same bits."""
+    if math.isnan(value):
+        return "NAN"
+    if math.isinf(value):
+        return "INFINITY" if value > 0 else "-INFINITY"
+    text = repr(float(value)) if precision == "float64" else f"{np.float32(value):.9g}"
+    if not re.search(r"[.e]", text):
+        text += ".0"
+    return text if precision == "float64" else f"{text}f"
+
+
+def rows(items: Sequence[str], indent: str = "  ") -> str:
+    """Items with commas, in lines of about 100 characters."""
+    lines, line = [], indent
+    for item in items:
+        if len(line) + len(item) > 100 and line.strip():
+            lines.append(line.rstrip())
+            line = indent
+        line += f"{item}, "
+    return "\n".join([*lines, line.rstrip().rstrip(",")])

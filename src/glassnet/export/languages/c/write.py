@@ -1,0 +1,330 @@
+"""The C file of a model: a comment, declarations, arithmetic, weights, and the model's own functions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from glassnet.data.fixed_order import Floats
+from glassnet.errors import InputError
+from glassnet.export.languages.c.arithmetic import arithmetic
+from glassnet.export.languages.c.network import (
+    each,
+    functions_of,
+    has_gradient,
+    kind_of,
+    network_functions,
+    rounded,
+)
+from glassnet.export.languages.c.texts import identifiers, number, quoted, rows
+from glassnet.export.languages.language import Options
+from glassnet.export.model import Model, hard_rows
+
+_SMALL = {"float64": 1e-11, "float32": 1e-3}
+
+
+def promises(model: Model, options: Options) -> float | None:
+    """In the network's own precision 0 for the mode `bits`, a small number for `small`; else nothing."""
+    if options.precision != model.dtype.name:
+        return None
+    if options.mode == "small" or model.softmaxes:  # several softmaxes are NumPy's, not the engine's
+        return _SMALL[options.precision]
+    return 0.0
+
+
+GRADIENT = "void N_gradient(const double *x, double *dy)"
+
+
+def write(model: Model, options: Options) -> bytes:
+    """The file."""
+    gradient = has_gradient(options)
+    if gradient and options.mode != "bits":
+        raise InputError("gradient=True is of mode='bits'; export without it, or in that mode.")
+    code = "\n\n".join(
+        [*_tables(model, options), *network_functions(model, options), *_public(model, options)]
+    )
+    code = arithmetic(code, options.mode, options.precision, options.name, slopes=gradient)
+    parts = [_comment(model, options), _head(model, options), code, *_classes(model, options.name)]
+    parts += [_named(part, options.name) for part in (_test(model, options), _filter(model))]
+    parts.append("#ifdef __cplusplus\n}\n#endif")
+    return ("\n\n".join(parts) + "\n").encode()
+
+
+def _named(text: str, name: str) -> str:
+    return text.replace("N_", f"{name}_")
+
+
+# ---- What the file says of itself ------------------------------------------------------------------
+
+
+def _comment(model: Model, options: Options) -> str:
+    name = options.name
+    networks = " and ".join(dict.fromkeys(str(member.network) for member in model.members))
+    lines = [
+        f"{name}: {networks}, trained and written by glassnet.",
+        "",
+        "Inputs, NaN where one is missing:",
+    ]
+    for place, feature in enumerate(model.features):
+        what = ""
+        if feature.categories is not None:
+            shown = ", ".join(f"{at} {quoted(text)}" for at, text in enumerate(feature.categories))
+            what = f": {shown}, {len(feature.categories)} another one"
+        elif feature.date:
+            what = ": microseconds since 1970-01-01"
+        lines.append(f"  x[{place}] {quoted(feature.name)}{what}")
+    lines += ["", "Outputs:"]
+    lines += [f"  [{place}] {quoted(output)}" for place, output in enumerate(model.output_names)]
+    if options.mode == "bits":
+        lines += [
+            "",
+            "The outputs have the bits of glassnet's own, whatever the compiler's level, where fma is that",
+            "of IEEE 754. Compiling for a processor that has it (as by -march=native) makes it fast.",
+        ]
+    lines += [
+        "",
+        f"-D{name}_TEST adds int {name}_test(void), the number of rows that come out wrong;",
+        f"-D{name}_MAIN adds a program that reads rows of numbers and prints the outputs of each, with",
+        f"-D{name}_TEST one that runs the test.",
+    ]
+    if has_gradient(options):
+        lines += [
+            "",
+            f"{name}_gradient gives dy[output * {name}_INPUTS + input], the derivatives of the outputs.",
+        ]
+    return "\n".join(f"// {line}".rstrip() for line in lines)
+
+
+_HEAD = """\
+#include <float.h>
+#include <math.h>
+#include <stdint.h>
+#include <string.h>
+
+#if defined(__AVR__) && !defined(N_PROGMEM)
+#include <avr/pgmspace.h>
+#define N_PROGMEM PROGMEM
+#define N_READ(place) pgm_read_float(place)
+#endif
+#ifndef N_PROGMEM // where constants go, and how they are read from there
+#define N_PROGMEM
+#define N_READ(place) (*(place))
+#endif"""
+
+_BITS = """
+#if defined(__FAST_MATH__) || (defined(__FINITE_MATH_ONLY__) && __FINITE_MATH_ONLY__)
+#error "-ffast-math changes results: compile without it, or export with mode='small'"
+#endif
+#if defined(FLT_EVAL_METHOD) && FLT_EVAL_METHOD != 0 && FLT_EVAL_METHOD != 16
+#error "the compiler computes in a wider type: add -msse2 -mfpmath=sse, or export with mode='small'"
+#endif
+#if {digits} != {expected}
+#error "the type {type} has another precision here: export in float32, or with mode='small'"
+#endif
+
+// Keeps a compiler from contracting a product and a sum into one operation.
+#if defined(__GNUC__) && defined(__SSE2__)
+#define N_KEPT
+#define N_KEEP(product) __asm__("" : "+x"(product))
+#elif defined(__GNUC__) && defined(__aarch64__)
+#define N_KEPT
+#define N_KEEP(product) __asm__("" : "+w"(product))
+#else
+#define N_KEPT volatile
+#define N_KEEP(product) (void)0
+#endif"""
+
+_DIGITS = {"float64": ("DBL_MANT_DIG", 53, "double"), "float32": ("FLT_MANT_DIG", 24, "float")}
+
+
+def _head(model: Model, options: Options) -> str:
+    name = options.name
+    text = _HEAD
+    if options.mode == "bits":
+        digits, expected, kind = _DIGITS[options.precision]
+        text += _BITS.format(digits=digits, expected=expected, type=kind)
+    sizes = f"enum {{ N_INPUTS = {len(model.features)}, N_OUTPUTS = {model.n_outputs} }};"
+    text = _named(f'{text}\n\n#ifdef __cplusplus\nextern "C" {{\n#endif\n\n{sizes}', name)
+    groups: list[list[tuple[str, ...]]] = [[(feature.name,) for feature in model.features]]
+    groups += [[(f.name, text) for text in f.categories] for f in model.features if f.categories]
+    unique = iter(identifiers("_".join(entry) for group in groups for entry in group))
+    for group in groups:
+        members = rows([f"{name}_IN_{next(unique)}" for _ in group])
+        text += f"\nenum {{\n{members}\n}};"
+    declared = [f"{signature};" for signature, _ in _signatures(model)]
+    if has_gradient(options):
+        declared.append(f"{GRADIENT};")
+    text += "\n\n" + _named("\n".join(declared), name)
+    for classes, labels in _labels(model, name):
+        text += f"\nextern const char *const {classes}[{len(labels)}];"
+    return text
+
+
+def _signatures(model: Model) -> Iterator[tuple[str, str]]:
+    """What users call, each with what it does."""
+    if not model.is_classifier:
+        yield "void N_predict(const double *x, double *y)", "outputs"
+        return
+    yield "void N_predict_proba(const double *x, double *p)", "outputs"
+    if len(model.answers) == 1:
+        yield "int N_predict(const double *x)", "label"
+    else:
+        yield "void N_predict(const double *x, int *labels)", "labels"
+
+
+def _labels(model: Model, name: str) -> Iterator[tuple[str, tuple[str, ...]]]:
+    parts = identifiers(answer.name for answer in model.answers)
+    for answer, part in zip(model.answers, parts, strict=True):
+        if answer.labels is not None:
+            suffix = f"_{part}" if len(model.answers) > 1 else ""
+            yield f"{name}_classes{suffix}", tuple(map(str, answer.labels))
+
+
+def _classes(model: Model, name: str) -> Iterator[str]:
+    for classes, labels in _labels(model, name):
+        listed = rows([quoted(label) for label in labels])
+        yield f"const char *const {classes}[{len(labels)}] = {{\n{listed}\n}};"
+
+
+# ---- Weights, and what users call ------------------------------------------------------------------
+
+
+def _suffixes(model: Model) -> list[str]:
+    several = len(model.members) > 1
+    return [f"_{number}" if several else "" for number in range(1, len(model.members) + 1)]
+
+
+def _tables(model: Model, options: Options) -> Iterator[str]:
+    """The parameters of each network, layer by layer: the weights of each input in turn, the biases."""
+    for member, suffix in zip(model.members, _suffixes(model), strict=True):
+        flat = member.theta.flat.astype(options.precision)
+        flat = np.where(np.abs(flat) < np.finfo(flat.dtype).tiny, np.copysign(0, flat), flat)
+        numbers, parts, start = [number(float(value), options.precision) for value in flat], [], 0
+        for layer, (W, b) in enumerate(zip(member.theta.weights, member.theta.biases, strict=True), 1):
+            parts.append(f"  // layer {layer}, from {W.shape[0]} to {W.shape[1]}")
+            parts += [rows(numbers[at : at + len(b)]) + "," for at in range(start, start + W.size, len(b))]
+            start += W.size + len(b)
+            parts.append(rows(numbers[start - len(b) : start]) + ",")
+        listed = "\n".join(parts)
+        yield f"static const N_real N_theta{suffix}[{flat.size}] N_PROGMEM = {{\n{listed}\n}};"
+
+
+def _public(model: Model, options: Options) -> Iterator[str]:
+    """What users call."""
+    functions, suffixes = functions_of(model), _suffixes(model)
+    kept = ", 0" * has_gradient(options)
+    for signature, kind in _signatures(model):
+        target = signature[-2]  # x, p or y
+        if kind == "outputs" and len(model.members) == 1:
+            lines = [f"  {functions[kind_of(model.members[0])]}(N_theta, x, {target}{kept});"]
+        elif kind == "outputs":
+            lines = ["  double one[N_OUTPUTS];", "  int i;", *each(model.n_outputs, f"{target}[i] = 0;")]
+            for at, (member, suffix) in enumerate(zip(model.members, suffixes, strict=True), 1):
+                lines.append(f"  {functions[kind_of(member)]}(N_theta{suffix}, x, one{kept});")
+                lines += each(model.n_outputs, f"{target}[i] += (one[i] - {target}[i]) / {at};")
+            if not model.wide:
+                lines += each(model.n_outputs, f"{target}[i] = {rounded(options).format(f'{target}[i]')};")
+        else:
+            lines = ["  double p[N_OUTPUTS];", "  N_predict_proba(x, p);"]
+            for at, answer in enumerate(model.answers):
+                width = answer.stop - answer.start
+                label = f"p[{answer.start}] > 0.5"
+                if width > 1:
+                    label = f"N_largest(p + {answer.start}, {width})"
+                lines.append(f"  return {label};" if kind == "label" else f"  labels[{at}] = {label};")
+        yield "\n".join([f"{signature} {{", *lines, "}"])
+    if kept:
+        lines = ["  int i;", *each("N_OUTPUTS * N_INPUTS", "dy[i] = 0;")]
+        for member, suffix in zip(model.members, suffixes, strict=True):
+            lines.append(f"  {functions[kind_of(member)]}_gradient(N_theta{suffix}, x, dy);")
+        if len(model.members) > 1:
+            lines += each("N_OUTPUTS * N_INPUTS", f"dy[i] /= {len(model.members)};")
+        yield "\n".join([f"{GRADIENT} {{", *lines, "}"])
+
+
+# ---- The test and the filter -----------------------------------------------------------------------
+
+
+def golden_rows(model: Model) -> Floats:
+    """A few rows of usual numbers, and some hard ones of inputs that are finite."""
+    random = np.random.default_rng(0)
+    usual = random.standard_normal((6, len(model.features)))
+    for column in model.members[0].columns:
+        numbers = {step.name: step.numbers[0] for step in column.steps if step.numbers}
+        spread, middle = numbers.get("divide", 1.0), numbers.get("subtract", 0.0)
+        usual[:, column.feature] = usual[:, column.feature] * spread + middle
+    for place, feature in enumerate(model.features):
+        if feature.categories is not None:
+            usual[:, place] = random.integers(0, len(feature.categories) + 1, len(usual))
+    hard = hard_rows(model)
+    return np.vstack([usual, hard[model.finite(hard)][:8]])
+
+
+def _test(model: Model, options: Options) -> str:
+    values = golden_rows(model)
+    expected = model.outputs(values)
+    promised = promises(model, options)
+    far = "p[i] != expected[r][i] && (p[i] == p[i] || expected[r][i] == expected[r][i])"
+    if promised != 0:
+        near = number(promised or 0.05)
+        far = f"!(fabs(p[i] - expected[r][i]) <= {near} * (1 + fabs(expected[r][i])))"
+    outputs = next(_signatures(model))[0].split("(")[0].removeprefix("void ")
+    tables = []
+    for name, width, table in (("rows", "N_INPUTS", values), ("expected", "N_OUTPUTS", expected)):
+        listed = ",\n".join(f"    {{\n{rows(list(map(number, row.tolist())), '      ')}}}" for row in table)
+        tables.append(f"  static const double {name}[{len(values)}][{width}] = {{\n{listed}}};")
+    return "\n".join(
+        [
+            "#ifdef N_TEST",
+            "int N_test(void);",
+            "int N_test(void) {",
+            *tables,
+            "  double p[N_OUTPUTS];",
+            "  int r, i, wrong = 0;",
+            f"  for (r = 0; r < {len(values)}; ++r) {{",
+            "    int far = 0;",
+            f"    {outputs}(rows[r], p);",
+            "    for (i = 0; i < N_OUTPUTS; ++i)",
+            f"      if ({far}) far = 1;",
+            "    wrong += far;",
+            "  }",
+            "  return wrong;",
+            "}",
+            "#endif",
+        ]
+    )
+
+
+def _filter(model: Model) -> str:
+    outputs = next(_signatures(model))[0].split("(")[0].removeprefix("void ")
+    labels: list[str] = []
+    if model.is_classifier and len(model.answers) == 1:
+        labels = ['    printf(",%s", N_classes[N_predict(x)]);']
+    return "\n".join(
+        [
+            "#ifdef N_MAIN",
+            "#include <stdio.h>",
+            "int main(void) {",
+            "#ifdef N_TEST",
+            "  const int wrong = N_test();",
+            '  printf("%d rows are wrong\\n", wrong);',
+            "  return wrong != 0;",
+            "#else",
+            "  double x[N_INPUTS], p[N_OUTPUTS];",
+            "  int i;",
+            "  for (;;) {",
+            "    for (i = 0; i < N_INPUTS; ++i) {",
+            '      if (scanf(" %lf", x + i) != 1) return i > 0 || !feof(stdin);',
+            '      if (i + 1 < N_INPUTS && scanf(" %*[,;]") < 0) return 1;',
+            "    }",
+            f"    {outputs}(x, p);",
+            '    for (i = 0; i < N_OUTPUTS; ++i) printf("%s%.17g", i ? "," : "", p[i]);',
+            *labels,
+            '    printf("\\n");',
+            "  }",
+            "#endif",
+            "}",
+            "#endif",
+        ]
+    )

@@ -1,0 +1,241 @@
+"""Networks in C: the same bits by every compiler, and a file that fits into any program."""
+
+import shutil
+import subprocess
+
+import numpy as np
+import pytest
+
+import glassnet as gn
+from glassnet.errors import InputError
+from glassnet.export.exporting import export, verify_export
+from glassnet.export.languages.c.run import Exported, run_all
+from glassnet.export.languages.c.write import promises, write
+from glassnet.export.languages.language import Options
+from glassnet.export.model import Answer, Column, Feature, Member, Model, hard_rows
+from glassnet.export.sources.runs import answers_of
+from glassnet.export.steps import STEPS, Step
+from glassnet.export.verification import distance, furthest, near_as_equal
+from glassnet.nn.activations import ACTIVATIONS
+from glassnet.nn.losses import OUTPUTS
+
+RANDOM = np.random.default_rng(0)
+STRICT = ["-std=c99", "-Wall", "-Wextra", "-Werror", "-pedantic"]
+FAST = ["-O3", "-ffp-contract=fast"]
+
+needs_gcc = pytest.mark.skipif(not shutil.which("gcc"), reason="gcc is not installed")
+
+
+def exported(model, name, mode="bits", values=None, **settings):
+    options = Options(name, model.dtype.name, mode, settings)
+    values = values_of(model) if values is None else values
+    return Exported(write(model, options).decode(), model, options, values)
+
+
+def columns_named(names):
+    return tuple(Column(name, place, ()) for place, name in enumerate(names))
+
+
+def values_of(model, n=500):
+    """Numbers of any size, and hard rows, of those that the engine takes."""
+    width = len(model.features)
+    values = RANDOM.normal(size=(n, width)) * 10.0 ** RANDOM.choice(
+        [0, 0, 0, 1, 2, -9, -153, -308, 37, 300], (n, width)
+    )
+    values = np.vstack([values, hard_rows(model)])
+    return values[model.finite(values)]
+
+
+def every_activation(output, dtype):
+    """A few networks, small and with parameters of many sizes, that have every activation among them."""
+    names, outputs = list(ACTIVATIONS), 3 if output == "softmax" else 2
+    for number, start in enumerate(range(0, len(names), 3)):
+        network = gn.Network((3, 5, 4, 4, outputs), hidden=names[start : start + 3], output=output)
+        theta = network.initialize(number, dtype=dtype)
+        tiny = RANDOM.random(theta.flat.size) < 0.1
+        theta.flat[tiny] *= 10.0 ** RANDOM.choice([-30, -37, -300, -308, 2], tiny.sum())
+        columns = columns_named("abc")
+        yield Model(
+            tuple(map(Feature, "abc")), (Member(columns, network, theta),), answers_of(network, None)
+        )
+
+
+def every_step(dtype="float64", members=1, **given):
+    """A model whose inputs go through every step."""
+    numbers = {
+        "divide": (3.0,),
+        "multiply": (0.3,),
+        "clip": (-1.0, 2.0),
+        "pick": (0.5, -1.0, 2.0),
+        "fill": (0.7,),
+    }
+    numbers |= dict.fromkeys(("add", "subtract", "remainder", "equals", "is_other"), (3.0,))
+    columns = tuple(
+        Column(
+            f"{name} {place}",
+            place % 3,
+            (Step(name, numbers.get(name, ())), Step("multiply", (1.7,)), Step("add", (0.1,))),
+        )
+        for place, name in enumerate([*STEPS, *["subtract"] * 6])
+    )
+    features = (Feature("a", ("x", "y")), Feature("b", date=True), Feature("c"))
+    network = gn.Network((len(columns), 4, given.pop("outputs", 2)), output=given.pop("output", "identity"))
+    parts = tuple(
+        Member(columns, network, network.initialize(k, dtype=dtype), *given.get("unit", ()))
+        for k in range(members)
+    )
+    given.pop("unit", None)
+    return Model(features, parts, given.pop("answers", None) or answers_of(network, None), **given)
+
+
+def check(files, ran):
+    for one, found in zip(files, ran, strict=True):
+        with np.errstate(over="ignore"):
+            expected, finite = one.model.outputs(one.values), one.model.finite(one.values)
+        outputs = near_as_equal(expected, found.outputs, ~finite)
+        promised = promises(one.model, one.options)
+        far = distance(expected, outputs, one.model.numbers(expected), found.numbers, promised)
+        kept = far.error <= promised and not far.labels if promised else far.is_zero
+        assert kept, (one.options.name, one.model.members[0].network, far)
+
+
+@pytest.fixture(scope="module")
+def of_all():
+    models = [
+        m for output in OUTPUTS for dtype in ("float64", "float32") for m in every_activation(output, dtype)
+    ]
+    return [exported(model, f"net{number}") for number, model in enumerate(models)]
+
+
+@needs_gcc
+@pytest.mark.parametrize("flags", [["-O0"], [*FAST, "-march=native"]], ids=" ".join)
+def test_c_has_the_bits_of_the_engine_for_every_function(of_all, flags):
+    check(of_all, run_all(["gcc", *STRICT, *flags], of_all))
+
+
+@pytest.mark.skipif(not shutil.which("clang"), reason="clang is not installed")
+def test_c_has_the_same_bits_by_clang(of_all):
+    check(of_all[:8], run_all(["clang", *STRICT, *FAST], of_all[:8]))
+
+
+@pytest.mark.skipif(
+    not (shutil.which("aarch64-linux-gnu-gcc") and shutil.which("qemu-aarch64-static")),
+    reason="aarch64-linux-gnu-gcc and qemu-user-static are not installed",
+)
+def test_c_has_the_same_bits_on_another_processor(of_all):
+    files = [one._replace(values=one.values[-60:]) for one in of_all]
+    check(files, run_all(["aarch64-linux-gnu-gcc", "-static", *FAST], files, ["qemu-aarch64-static"]))
+
+
+@needs_gcc
+def test_c_is_small_within_what_it_promises(of_all):
+    usual = np.random.default_rng(1).normal(0, 3, (200, 3))
+    files = [exported(one.model, f"small{k}", "small", usual) for k, one in enumerate(of_all)]
+    check(files, run_all(["gcc", *STRICT, "-O1"], files))
+
+
+@needs_gcc
+def test_c_has_preprocessing_units_pairs_softmaxes_and_ensembles():
+    softmaxes = {
+        "outputs": 5,
+        "softmaxes": (2, 3),
+        "answers": (Answer("a", 0, 2, "no"), Answer("b", 2, 5, "xyz")),
+    }
+    unit = (2.0, -1.0), (3.0, 1e-3)
+    models = [
+        every_step(),
+        every_step("float32", members=3, unit=unit),
+        every_step("float32", unit=unit, wide=True),
+        every_step(output="logistic", outputs=1, pair=True, answers=(Answer("y", 0, 2, (False, True)),)),
+        every_step(members=2, **softmaxes),
+    ]
+    files = [exported(model, f"whole{k}", gradient=True) for k, model in enumerate(models)]
+    ran = run_all(["gcc", *STRICT, *FAST, "-march=native"], files)
+    check(files, ran)
+    for one, found in zip(files, ran, strict=True):
+        rows = np.abs(one.values).max(axis=1) < 1e3
+        near = furthest(one.model.gradients(one.values[rows]), found.gradients[rows])
+        assert near < (1e-13 if one.model.dtype == np.float64 else 1e-5)
+
+
+@needs_gcc
+def test_c_gives_the_derivatives_of_every_function(of_all):
+    usual = np.random.default_rng(1).normal(0, 2, (50, 3))
+    files = [exported(one.model, f"slope{k}", values=usual, gradient=True) for k, one in enumerate(of_all)]
+    ran = run_all(["gcc", *STRICT, "-O1"], files)
+    check(files, ran)
+    for one, found in zip(files, ran, strict=True):
+        near = furthest(one.model.gradients(usual), found.gradients)
+        assert near < (1e-12 if one.model.dtype == np.float64 else 1e-4), one.model.members[0].network
+
+
+NAMES = ['a"b', "a b", "*/ int x;", "\\", "??/", "größe\n#error", "9", ""]
+
+
+@pytest.fixture(scope="module")
+def odd(tmp_path_factory):
+    """The file of a model whose names and labels try to leave their comments and texts."""
+    network = gn.Network((len(NAMES), 3, len(NAMES)))
+    features = tuple(
+        Feature(name, tuple(NAMES) if place == 1 else None) for place, name in enumerate(NAMES)
+    )
+    answers = (Answer('y"*/\\', 0, len(NAMES), tuple(NAMES)),)
+    member = Member(columns_named(NAMES), network, network.initialize(0))
+    path = tmp_path_factory.mktemp("odd") / "odd.c"
+    model = Model(features, (member,), answers)
+    path.write_bytes(write(model, Options("odd", "float64", "bits", {})))
+    return model, path
+
+
+@needs_gcc
+def test_c_is_cpp_too_whatever_the_names(odd):
+    for command in (["gcc", *STRICT], ["g++", "-std=c++11", *STRICT[1:], "-x", "c++"]):
+        subprocess.run([*command, "-fsyntax-only", str(odd[1])], check=True)
+
+
+@needs_gcc
+def test_c_filters_rows_and_tests_itself(odd, tmp_path):
+    model, path = odd
+    program = str(tmp_path / "program")
+    subprocess.run(["gcc", *STRICT, "-DODD", "-Dodd_MAIN", "-o", program, str(path), "-lm"], check=True)
+    values = np.random.default_rng(0).normal(size=(2, len(NAMES)))
+    text = "\n".join(", ".join(map(repr, row)) for row in values.tolist())
+    given = subprocess.run([program], input=text, capture_output=True, text=True, check=True).stdout
+    expected = model.outputs(values)
+    for row, label in zip(expected, model.numbers(expected)[:, 0], strict=True):
+        line = ",".join(f"{p:.17g}" for p in row) + f",{NAMES[label]}\n"
+        assert line in given
+    subprocess.run(["gcc", "-Dodd_MAIN", "-Dodd_TEST", "-o", program, str(path), "-lm"], check=True)
+    assert subprocess.run([program], capture_output=True, text=True).stdout == "0 rows are wrong\n"
+
+
+@needs_gcc
+def test_c_needs_neither_memory_nor_files_and_refuses_flags_that_change_results(odd, tmp_path):
+    compiled = str(tmp_path / "odd.o")
+    subprocess.run(["gcc", "-O2", "-c", "-o", compiled, str(odd[1])], check=True)
+    symbols = subprocess.run(
+        ["nm", "-u", compiled], capture_output=True, text=True, check=True
+    ).stdout.split()
+    assert {one for one in symbols if one != "U"} <= {"fma", "floor", "memcpy", "__stack_chk_fail"}
+    refused = subprocess.run(
+        ["gcc", "-ffast-math", "-fsyntax-only", str(odd[1])], capture_output=True, text=True
+    )
+    assert "-ffast-math changes results" in refused.stderr
+
+
+@needs_gcc
+def test_export_to_c_is_verified(tmp_path):
+    X = np.random.default_rng(0).normal(3, 2, (60, 2))
+    run = gn.train(
+        gn.Network((2, 3, 2)), X, X[:, 0] > X[:, 1], standardize=True, iterations=20, random_state=0
+    )
+    path = tmp_path / "net.c"
+    for mode in ("bits", "small"):
+        assert export(run, path, mode=mode, verify=X).passed
+    export(run, path, gradient=True)
+    assert verify_export(run, path, X, gradient=True).gradient < 1e-13
+    assert verify_export(run, path, X, gradient=True).passed
+    export(run, path, precision="float32")
+    assert 0 < verify_export(run, path, X, precision="float32").data.error < 1e-5
+    with pytest.raises(InputError, match="gradient=True is of mode='bits'"):
+        export(run, path, mode="small", gradient=True)

@@ -116,6 +116,8 @@ def test_source_of_pipeline_takes_its_raw_columns():
     source = assert_same(model, table)
     assert [feature.name for feature in source.model.features] == ["a", "c"]
     assert np.array_equal(source.values(table[["unused", "c", "b", "a"]]), X[:, [0, 2]])
+    with pytest.raises(InputError, match="X has no columns 'a', which the network reads"):
+        source.values(table[["unused", "b", "c"]])
 
 
 @pytest.mark.parametrize("scaler", [StandardScaler(), StandardScaler(with_mean=False), RobustScaler()])

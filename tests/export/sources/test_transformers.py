@@ -27,7 +27,7 @@ COLORS = ["red", "blue", "green", "red", "'\"\\\n", "é"]
 TABLE = pd.DataFrame(
     {
         "size": GAPS[:, 0],
-        "color": pd.Series([*COLORS * 6, *["red"] * 4], dtype=object),
+        "color": pd.Series([*COLORS * 6, "red", np.nan, np.nan, "red"], dtype=object),
         "grade": [3.0, 1.0, 2.0, 1.0] * 10,
         "unused": pd.Timestamp(0),
         "shade": pd.Series([*(["dark", None, "light"] * 13), "dark"], dtype=object),
@@ -37,8 +37,9 @@ TABLE = pd.DataFrame(
 
 def steps_of(transformer, X):
     """What the steps of a fitted transformer give, (n, columns)."""
-    names = [*X.columns] if isinstance(X, pd.DataFrame) else [f"x{place}" for place in range(X.shape[1])]
-    inputs = Inputs(names)
+    named = isinstance(X, pd.DataFrame)
+    names = [*X.columns] if named else [f"x{place}" for place in range(X.shape[1])]
+    inputs = Inputs(names, named)
     features, columns = inputs.finish(inputs.through([transformer]))
     values = inputs.values(X)
     assert values.shape == (len(X), len(features))
@@ -119,7 +120,7 @@ def test_steps_of_encoders_give_their_bits(encoder):
     steps = encoder.steps[-1][1] if hasattr(encoder, "steps") else encoder
     if getattr(steps, "handle_unknown", "ignore") != "error":
         rows = pd.concat(
-            [rows, pd.DataFrame({"color": ["x", None], "shade": ["y", "dark"], "grade": [4.0, 1]})]
+            [rows, pd.DataFrame({"color": ["x", np.nan], "shade": ["y", "dark"], "grade": [4.0, 1]})]
         )
     assert np.array_equal(steps_of(encoder, rows), transformed(encoder, rows))
 

@@ -95,7 +95,7 @@ def _of_member(subject: object) -> Source | None:
     check_is_fitted(subject)
     network, theta = estimator._fitted()
     known = vars(estimator)
-    preprocessing = known.get("_preprocessing")
+    preprocessing, rows = known.get("_preprocessing"), None
     if preprocessing is not None:
         if transformers:
             raise InputError(
@@ -109,10 +109,10 @@ def _of_member(subject: object) -> Source | None:
     else:
         count = getattr(subject, "n_features_in_", network.sizes[0])
         names = getattr(subject, "feature_names_in_", [f"x{place}" for place in range(count)])
-        inputs = Inputs([*map(str, names)])
+        inputs = Inputs([*map(str, names)], hasattr(subject, "feature_names_in_"))
         drafts = inputs.through([*transformers, known.get("imputer_")])
         features, columns = inputs.finish(moved(drafts, known.get("mean_"), known.get("scale_")))
-        values = inputs.values
+        values, rows = inputs.values, inputs.rows
     if transformers or preprocessing is not None:  # which compute in float64
         theta = theta.astype(np.float64)
     mean, scale = _of_target(of_target, network)
@@ -130,7 +130,7 @@ def _of_member(subject: object) -> Source | None:
         Y_hat = both_classes(Y_hat) if model.pair else Y_hat
         return Y_hat if of_target is None else of_target.inverse_transform(Y_hat)
 
-    return Source(model, values, outputs)
+    return Source(model, values, outputs, rows)
 
 
 def _taken_apart(subject: Any) -> tuple[list[Any], Any, Any]:

@@ -16,8 +16,10 @@ class Source(NamedTuple):
     model : what writers write of it.
     values : the features' numbers (n, features), of an X as its `predict` takes.
     outputs : the probabilities, or values, (n, outputs), that it gives for such an X by itself.
+    rows : such an X for features' numbers of which none is missing; None where it is made elsewhere.
     """
 
     model: Model
     values: Callable[[Any], Floats]
     outputs: Callable[[Any], Array]
+    rows: Callable[[Floats], Any] | None = None

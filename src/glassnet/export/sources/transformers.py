@@ -41,10 +41,11 @@ class Inputs:
     """The columns of X: which are read, as numbers or as categories, and the number of each category.
 
     names : of the columns of X.
+    named : whether a data frame was fitted, whose columns are found by their names, in any order.
     """
 
-    def __init__(self, names: Sequence[str]) -> None:
-        self._names = names
+    def __init__(self, names: Sequence[str], named: bool = False) -> None:
+        self._names, self._named = names, named
         self._categories: dict[int, dict[Any, int]] = {}
         self._read: list[tuple[int, bool]] = []
 
@@ -90,11 +91,14 @@ class Inputs:
         X = X.toarray() if issparse(X) else X
         keys: Sequence[Any] = self._names
         if not hasattr(X, "columns"):
-            X, keys = check_array(X, dtype=None, ensure_all_finite=False), range(len(self._names))
-            if X.shape[1] != len(self._names):
-                raise InputError(f"X has {X.shape[1]} columns; expected {len(self._names)}.")
-        elif not set(self._names) <= {*X.columns}:
-            keys = [X.columns[place] for place in range(len(self._names))]
+            X = check_array(X, dtype=None, ensure_all_finite=False)
+            keys = range(X.shape[1])
+        elif not self._named:
+            keys = [*X.columns]
+        elif lacking := sorted({self._names[place] for place, _ in self._read}.difference(X.columns)):
+            raise InputError(f"X has no columns {listed(lacking)}, which the network reads.")
+        if len(keys) != len(self._names):
+            raise InputError(f"X has {len(keys)} columns; expected {len(self._names)}.")
         values = np.empty((len(X), len(self._read)))
         for at, (place, encoded) in enumerate(self._read):
             column = _safe_indexing(X, [keys[place]], axis=1)
@@ -108,11 +112,27 @@ class Inputs:
                 values[:, at] = check_array(column, dtype=np.float64, ensure_all_finite=False)[:, 0]
         return values
 
+    def rows(self, values: Floats) -> Any:
+        """An X with these numbers of the features, of which none is missing.
 
-def _is_missing(value: Any) -> bool:
-    from sklearn.utils._missing import is_pandas_na, is_scalar_nan
+        Columns that nothing reads hold 0; one that is read as a number and as a category has the category.
+        """
+        columns = [np.zeros(len(values)) for _ in self._names]
+        for (place, encoded), numbers in zip(self._read, values.T, strict=True):
+            known = np.array([*self._categories.get(place, ())])
+            columns[place] = known[numbers.astype(np.intp)] if encoded else numbers
+        if self._named:
+            import pandas as pd
 
-    return is_scalar_nan(value) or is_pandas_na(value)  # None is a category of its own for scikit-learn
+            return pd.DataFrame(dict(zip(self._names, columns, strict=True)))
+        mixed = object if any(encoded for _, encoded in self._read) else None
+        return np.column_stack([column.astype(mixed or column.dtype) for column in columns])
+
+
+def _is_missing(value: object) -> bool:
+    return isinstance(value, (float, np.floating)) and bool(
+        np.isnan(value)
+    )  # None is a category of its own for scikit-learn
 
 
 def _text(category: Any) -> str:
@@ -276,7 +296,7 @@ def _categories_of(encoder: Any) -> tuple[list[list[Any]], list[list[Any]]]:
     known, few = (
         [
             [
-                None if _is_missing(category) else category
+                np.nan if _is_missing(category) else category
                 for category in ([] if of is None else of.tolist())
             ]
             for of in columns

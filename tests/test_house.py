@@ -71,7 +71,9 @@ HEAVY = {
 }
 
 PUBLIC = [
+    "export",
     "lab",
+    "verify_export",
     "ColumnTable",
     "PreparedTable",
     "prepare_table",

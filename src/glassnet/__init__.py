@@ -32,6 +32,7 @@ The public names; help() of each shows an example:
   HiddenProjectionDisplay, NetworkDiagramDisplay
 - the mean of many networks, with their spread: Ensemble
 - files: save, load
+- networks in other languages, proven to compute the same: export, verify_export
 - the live lab, where a network learns before your eyes: lab
 - pictures and a page of them: glassnet.plots, glassnet.plots.report
 - errors: GlassnetError with InputError, InputTypeError, EngineError, FileError and GradientError;
@@ -72,6 +73,7 @@ if TYPE_CHECKING:
     from glassnet.diagnostics.gradient_report import GradientCheck
     from glassnet.engine.full_batch import Problem
     from glassnet.engine.prepare import loss_and_gradient, prepare
+    from glassnet.export.exporting import export, verify_export
     from glassnet.lab.opening import lab
     from glassnet.model_selection.results import SweepResult
     from glassnet.model_selection.sweep import sweep
@@ -206,6 +208,7 @@ __all__ = [
     "curvature",
     "diagnose",
     "explain",
+    "export",
     "lab",
     "load",
     "loss_and_gradient",
@@ -216,6 +219,7 @@ __all__ = [
     "stream",
     "sweep",
     "train",
+    "verify_export",
 ]
 
 # The command line answers before all of the library is imported; many a part is used alone.
@@ -231,6 +235,7 @@ _HOMES = {
     "glassnet.diagnostics.gradient_report": "GradientCheck",
     "glassnet.engine.full_batch": "Problem",
     "glassnet.engine.prepare": "loss_and_gradient prepare",
+    "glassnet.export.exporting": "verify_export",
     "glassnet.model_selection.results": "SweepResult",
     "glassnet.model_selection.sweep": "sweep",
     "glassnet.model_selection.time_folds": "PurgedKFold WalkForward",
@@ -259,7 +264,7 @@ _HOMES = {
 _MODULES = {
     "losses": "glassnet.nn.losses",
     "report": "glassnet.plots.report",
-    **{name: f"glassnet.{name}" for name in ("data", "diagnostics", "engine", "lab", "native")},
+    **{name: f"glassnet.{name}" for name in ("data", "diagnostics", "engine", "export", "lab", "native")},
     **{
         name: f"glassnet.{name}"
         for name in ("model_selection", "nn", "optim", "plots", "training", "utils")

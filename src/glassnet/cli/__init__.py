@@ -12,6 +12,7 @@ import click
 from glassnet._version import __version__
 from glassnet.cli.bench import bench
 from glassnet.cli.errors import Group
+from glassnet.cli.export import export
 from glassnet.cli.info import info
 from glassnet.cli.lab import lab
 from glassnet.cli.sweep import sweep
@@ -32,9 +33,10 @@ def main() -> None:
     glassnet train my.toml                     an experiment of your own
     glassnet train iris.csv --target species   learn to predict a column of a table
     glassnet predict results/iris new.csv      predict it for other rows
+    glassnet export results/iris iris.c        take the model anywhere: C, ONNX, SQL, ...
     glassnet lab spirals                       watch it learn, live in the browser
     """
 
 
-for command in (train, check, predict, lab, sweep, bench, info):
+for command in (train, check, predict, export, lab, sweep, bench, info):
     main.add_command(command)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +17,8 @@ from glassnet.export.model import hard_rows
 from glassnet.export.sources import source_of
 from glassnet.export.sources.source import Source
 from glassnet.export.verification import Verification, distance, furthest, near_as_equal
-from glassnet.utils.paths import as_path
+from glassnet.utils.paths import as_path, require_there
 from glassnet.utils.storage import atomic_write
-
-PRECISIONS = ("float64", "float32", "int16", "int8")
 
 
 def export(
@@ -34,20 +31,58 @@ def export(
     verify: object = None,
     **settings: Any,
 ) -> Verification | None:
-    """Write a trained network as a file of another language, which the path's suffix names.
+    """Write a trained network as a file of another language, whose kind the suffix of `path` names.
 
-    (TODO)
+    The file computes ``proba = link(... phi(scale(x) W_1 + b_1) ... W_L + b_L)`` with all that stands
+    before and behind the network: scaling, categories, dates, labels, the target's unit. Its functions take
+    the features' numbers, NaN for a missing value, places of categories, and microseconds since 1970-01-01
+    of dates; the file says so and names them.
+
+    ``.c`` one C99 file, by default with the bits of `TrainingRun.predict_proba`; ``.onnx``; ``.py`` for
+    NumPy, or for Python alone; ``.js`` one ES module; ``.sql`` one query; ``.m`` for Octave and MATLAB;
+    and more: ``glassnet export --help`` lists them all.
+
+    Parameters
+    ----------
+    subject : a run of `train`, a fitted estimator of glassnet or a network of scikit-learn, a pipeline of
+        scikit-learn that ends in one, an `Ensemble`, or an `Imported` network.
+    path : the file; an earlier one is replaced, once the new one is whole.
+    name : what the file calls the model, with which its functions begin; the path's stem by default.
+    precision : of the numbers in the file: "float64" or "float32", by default the network's; for C also
+        "int16" and "int8", fixed point, whose error `verify_export` measures.
+    mode : "bits" (default) or "small" for C; "numpy" (default) or "plain", without any library, for Python.
+    verify : rows X as ``subject.predict`` takes them. The file is then run on them, and on rows that are
+        hard to get right, as by `verify_export`, and is written only where it keeps its promise.
+    **settings : of the language: for C ``gradient=True``, dy/dx as a function, and ``train=True``, a step
+        of training on the device.
+
+    Returns the `Verification` where `verify` asks for one, else None.
+
+    Raises InputError, which names all that is wrong, for a suffix or an option that there is not, for
+    functions of a user's own, for preprocessing that the language has no equal for, for a file that does
+    not compute the same, and where `verify` cannot run the file because a tool is missing; FileError where
+    the file cannot be written. Nothing is then written.
+
+    >>> import glassnet as gn
+    >>> X, y = [[0.0, 0], [0, 1], [1, 0], [1, 1]], [0, 1, 1, 0]
+    >>> run = gn.train(gn.Network((2, 3, 2)), X, y, random_state=0, iterations=10)
+    >>> print(gn.export(run, "xor.py", verify=X))  # doctest: +ELLIPSIS
+    xor.py (Python; promises ...): verified
+      4 rows of data: ...
+
+    skl2onnx and sklearn2pmml export scikit-learn's networks and do not run what they write; MATLAB's
+    ``genFunction`` writes MATLAB alone.
     """
     target = as_path(path)
     language = language_at(target)
     source = source_of(subject)
-    options = _options(language, source, target, name, precision, mode, settings)
+    options = _options(language, source, target, name, precision, mode, **settings)
     data = language.write(source.model, options)
     with atomic_write(target) as temporary:
         temporary.write_bytes(data)
         if verify is None:
             return None
-        found = _verified(source, language, options, temporary, verify)
+        found = _verified(source, language, options, temporary, verify, target)
         if not found.passed:
             raise InputError(f"Nothing was written, because the file does not compute the same:\n{found}")
     return found
@@ -59,31 +94,49 @@ def verify_export(
     X: object,
     **options: Any,
 ) -> Verification:
-    """Run an exported file, and compare what it gives with what was exported.
+    """Run an exported file on rows of X, and compare what it gives with what was exported.
 
-    (TODO)
+    ``ulps = max |place(file(x)) - place(subject(x))|``, where `place` counts the numbers of the file's
+    precision from 0: units in the last place. Beside the rows of X the file runs on rows of NaN,
+    infinities, numbers near the largest and smallest, and categories that training never saw.
+
+    Parameters
+    ----------
+    subject, path, X : as for `export`.
+    **options : the `name`, `precision`, `mode` and settings with which the file was exported.
+
+    Returns a `Verification`, which prints itself; its `passed` says whether the file keeps its promise.
+
+    Raises InputError where the tool that runs the file (a compiler, ONNX Runtime, Node, ...) is not
+    installed, and says which; FileError where there is no file.
+
+    >>> import glassnet as gn
+    >>> X, y = [[0.0, 0], [0, 1], [1, 0], [1, 1]], [0, 1, 1, 0]
+    >>> run = gn.train(gn.Network((2, 3, 2)), X, y, random_state=0, iterations=10)
+    >>> gn.export(run, "xor.py")
+    >>> gn.verify_export(run, "xor.py", X).passed
+    True
     """
     target = as_path(path)
     language = language_at(target)
     source = source_of(subject)
-    name, precision, mode = (options.pop(key, None) for key in ("name", "precision", "mode"))
-    return _verified(
-        source, language, _options(language, source, target, name, precision, mode, options), target, X
-    )
+    require_there(target)
+    return _verified(source, language, _options(language, source, target, **options), target, X, target)
 
 
 def _options(
     language: Language,
     source: Source,
     path: Path,
-    name: str | None,
-    precision: str | None,
-    mode: str | None,
-    settings: Mapping[str, Any],
+    name: str | None = None,
+    precision: str | None = None,
+    mode: str | None = None,
+    **settings: Any,
 ) -> Options:
     """The options of a language; InputError, which names all that it does not have."""
     problems = []
-    chosen = name if name is not None else re.sub(r"\W", "_", path.stem, flags=re.ASCII)
+    stem = re.sub(r"\W", "_", path.stem, flags=re.ASCII)
+    chosen = name if name is not None else f"model_{stem}" if stem[0].isdigit() else stem
     if not isinstance(chosen, str) or not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", chosen):
         problems.append(f"name is {chosen!r}; expected letters, digits and _, and no digit in front")
     own = source.model.dtype.name
@@ -103,12 +156,15 @@ def _options(
     return Options(chosen, precision or default, mode or language.modes[0], chosen_settings)
 
 
-def _verified(source: Source, language: Language, options: Options, path: Path, X: object) -> Verification:
+def _verified(
+    source: Source, language: Language, options: Options, file: Path, X: object, path: Path
+) -> Verification:
+    """What running `file`, which becomes `path`, on X gives."""
     values, expected = source.values(X), source.outputs(X)
     hard = hard_rows(source.model)
     model, promised = source.model, language.promises(source.model, options)
     try:
-        ran = language.run(path, model, options, np.vstack([values, hard]))
+        ran = language.run(file, model, options, np.vstack([values, hard]))
     except MissingToolError as error:
         raise InputError(f"{path} cannot be verified here: {error}.") from error
     n, near = len(values), promised or 0.0

@@ -106,7 +106,8 @@ def distance(
         return Distance(0, 0.0, 0.0, 0, 0)
     with np.errstate(all="ignore"):
         apart = np.abs(found.astype(np.float64) - expected)
-        same = (found == expected) | (np.isnan(found) & np.isnan(expected))
+        equal = (found == expected) & (np.signbit(found) == np.signbit(expected))
+        same = equal | (np.isnan(found) & np.isnan(expected))
         finite = np.where(np.isfinite(expected), np.abs(expected), 0.0)
         scale = np.maximum(finite.max(axis=1, keepdims=True), 1.0)
         error = np.where(same, 0.0, apart / scale)
@@ -152,11 +153,15 @@ def _ties(outputs: Array, near: float) -> NDArray[np.bool_]:
 
 def _ulps(a: Array, b: Array) -> Floats:
     """How many numbers of their precision lie between a and b; infinite where one alone is NaN."""
-    whole = np.int64 if a.dtype == np.float64 else np.int32
-    sides = []
-    for values in (a, b):
-        bits = np.ascontiguousarray(values).view(whole).astype(np.float64)
-        least = float(np.iinfo(whole).min)
-        sides.append(np.where(bits < 0, least - bits, bits))
-    exact = np.abs(sides[0] - sides[1])
+    first, second = _in_order(np.ascontiguousarray(a)), _in_order(np.ascontiguousarray(b))
+    exact = (np.maximum(first, second) - np.minimum(first, second)).astype(np.float64)
     return np.where(np.isnan(a) | np.isnan(b), np.inf, exact)
+
+
+def _in_order(values: Array) -> NDArray[Any]:
+    """Whole numbers in the order of the values: those below 0 from the lowest on, then those above."""
+    if values.dtype == np.float64:
+        bits, sign = values.view(np.uint64), np.uint64(1 << 63)
+        return np.where(bits & sign, np.invert(bits), bits | sign)
+    narrow, top = values.view(np.uint32), np.uint32(1 << 31)
+    return np.where(narrow & top, np.invert(narrow), narrow | top)

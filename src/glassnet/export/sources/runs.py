@@ -5,11 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from glassnet._types import Array
 from glassnet.data.encoding import Encoding
 from glassnet.data.fixed_order import Floats
-from glassnet.data.tables.preprocessing import Preprocessing
+from glassnet.data.holdout import listed
+from glassnet.data.tables.preprocessing import Preprocessing, as_numbers
+from glassnet.data.tables.raw import raw_column
 from glassnet.data.tables.reading.read import read_table
 from glassnet.data.tables.table import Table
 from glassnet.errors import InputError
@@ -30,16 +33,32 @@ def source_of_run(run: TrainingRun) -> Source:
             return _of_table(run, preprocessing)
         return _of_standardized(run, preprocessing)
     member = member_of(run.network, run.theta, run.encoding)
+    names = tuple(column.name for column in member.columns)
     model = Model(
-        tuple(Feature(column.name) for column in member.columns),
+        tuple(map(Feature, names)),
         (member,),
         answers_of(run.network, run.encoding.classes, (run.encoding.target or "y",)),
     )
-    return Source(
-        model,
-        lambda X: as_matrix(X, width=len(model.features)).astype(np.float64),
-        lambda X: run.predict_proba(X) if model.is_classifier else run.predict(X, ndim=2),
-    )
+
+    def outputs(X: object) -> Array:
+        X = _rows(names, X)
+        return run.predict_proba(X) if model.is_classifier else run.predict(X, ndim=2)
+
+    return Source(model, lambda X: _rows(names, X).astype(np.float64), outputs)
+
+
+def _rows(names: tuple[str, ...], X: object) -> NDArray[Any]:
+    """X as numbers (n, features); of a table the columns of these names, or all where there are as many."""
+    if isinstance(X, Table):
+        lacking = [name for name in names if name not in X.names]
+        if lacking and len(X.names) != len(names):
+            raise InputError(
+                f"{X.source} has {len(X.names)} columns, and the model takes {len(names)}: expected "
+                f"columns of these names, {listed(names)}, or {len(names)} columns in this order."
+            )
+        chosen = X.names if lacking else names
+        X = np.column_stack([as_numbers(raw_column(X, name), X.where).values for name in chosen])
+    return as_matrix(X, width=len(names))
 
 
 def member_of(network: Network, theta: Parameters, encoding: Encoding) -> Member:
@@ -112,7 +131,7 @@ def _of_standardized(run: TrainingRun, known: Preprocessing) -> Source:
     mean, scale = np.array(known.mean), np.array(known.scale)
 
     def inputs(X: object) -> Floats:
-        return (as_matrix(X, width=len(mean)).astype(np.float64) - mean) / scale
+        return (_rows(known.features, X).astype(np.float64) - mean) / scale
 
     def outputs(X: object) -> Array:
         network, theta = run.network, run.theta
@@ -120,6 +139,6 @@ def _of_standardized(run: TrainingRun, known: Preprocessing) -> Source:
 
     return Source(
         model,
-        lambda X: as_matrix(X, width=len(mean)).astype(np.float64),
+        lambda X: _rows(known.features, X).astype(np.float64),
         outputs,
     )

@@ -1,5 +1,6 @@
 """Networks in C: the same bits by every compiler, and a file that fits into any program."""
 
+import ctypes
 import shutil
 import subprocess
 
@@ -13,6 +14,7 @@ from glassnet.export.languages.c.run import Exported, run_all
 from glassnet.export.languages.c.write import promises, write
 from glassnet.export.languages.language import Options
 from glassnet.export.model import Answer, Column, Feature, Member, Model, hard_rows
+from glassnet.export.sources import source_of
 from glassnet.export.sources.runs import answers_of
 from glassnet.export.steps import STEPS, Step
 from glassnet.export.verification import distance, furthest, near_as_equal
@@ -172,8 +174,8 @@ def test_c_gives_the_derivatives_of_every_function(of_all):
 NAMES = ['a"b', "a b", "*/ int x;", "\\", "??/", "größe\n#error", "9", ""]
 
 
-@pytest.fixture(scope="module")
-def odd(tmp_path_factory):
+@pytest.fixture
+def odd(tmp_path):
     """The file of a model whose names and labels try to leave their comments and texts."""
     network = gn.Network((len(NAMES), 3, len(NAMES)))
     features = tuple(
@@ -181,7 +183,7 @@ def odd(tmp_path_factory):
     )
     answers = (Answer('y"*/\\', 0, len(NAMES), tuple(NAMES)),)
     member = Member(columns_named(NAMES), network, network.initialize(0))
-    path = tmp_path_factory.mktemp("odd") / "odd.c"
+    path = tmp_path / "odd.c"
     model = Model(features, (member,), answers)
     path.write_bytes(write(model, Options("odd", "float64", "bits", {})))
     return model, path
@@ -197,7 +199,7 @@ def test_c_is_cpp_too_whatever_the_names(odd):
 def test_c_filters_rows_and_tests_itself(odd, tmp_path):
     model, path = odd
     program = str(tmp_path / "program")
-    subprocess.run(["gcc", *STRICT, "-DODD", "-Dodd_MAIN", "-o", program, str(path), "-lm"], check=True)
+    subprocess.run(["gcc", *STRICT, "-Dodd_MAIN", "-o", program, str(path), "-lm"], check=True)
     values = np.random.default_rng(0).normal(size=(2, len(NAMES)))
     text = "\n".join(", ".join(map(repr, row)) for row in values.tolist())
     given = subprocess.run([program], input=text, capture_output=True, text=True, check=True).stdout
@@ -205,8 +207,12 @@ def test_c_filters_rows_and_tests_itself(odd, tmp_path):
     for row, label in zip(expected, model.numbers(expected)[:, 0], strict=True):
         line = ",".join(f"{p:.17g}" for p in row) + f",{NAMES[label]}\n"
         assert line in given
-    subprocess.run(["gcc", "-Dodd_MAIN", "-Dodd_TEST", "-o", program, str(path), "-lm"], check=True)
-    assert subprocess.run([program], capture_output=True, text=True).stdout == "0 rows are wrong\n"
+    for precision in ("float64", "float32", "int16", "int8"):
+        path.write_bytes(write(model, Options("odd", precision, "bits", {})))
+        subprocess.run(
+            ["gcc", *STRICT, "-Dodd_MAIN", "-Dodd_TEST", "-o", program, str(path), "-lm"], check=True
+        )
+        assert subprocess.run([program], capture_output=True, text=True).stdout == "0 rows are wrong\n"
 
 
 @needs_gcc
@@ -235,7 +241,96 @@ def test_export_to_c_is_verified(tmp_path):
     export(run, path, gradient=True)
     assert verify_export(run, path, X, gradient=True).gradient < 1e-13
     assert verify_export(run, path, X, gradient=True).passed
-    export(run, path, precision="float32")
-    assert 0 < verify_export(run, path, X, precision="float32").data.error < 1e-5
+    for precision, most in (("float32", 1e-5), ("int16", 1e-3), ("int8", 0.1)):
+        export(run, path, precision=precision)
+        assert 0 < verify_export(run, path, X, precision=precision).data.error < most
     with pytest.raises(InputError, match="gradient=True is of mode='bits'"):
         export(run, path, mode="small", gradient=True)
+
+
+TARGETS = {
+    "class": np.arange(20) % 2,
+    "label": (np.arange(40) % 3 > 0).reshape(20, 2).astype(float),
+    "real": np.random.default_rng(2).normal(5, 3, (20, 2)),
+    "nonnegative": (np.arange(40) % 5).reshape(20, 2).astype(float),
+}
+LINKS = {"class": "softmax", "label": "logistic", "real": "identity", "nonnegative": "exp"}
+
+
+def trained_cases():
+    """Runs before and after an epoch, with every loss, and activations of either kind."""
+    X = np.random.default_rng(3).normal(3, 2, (20, 3))
+    smooth = gn.losses.cross_entropy(label_smoothing=0.1)
+    cases = [(loss, 2) for loss in [*gn.LOSSES.values(), smooth]] + [
+        (smooth, 3),
+        (gn.LOSSES["cross_entropy"], 6),
+    ]
+    for dtype in ("float64", "float32"):
+        for place, (loss, outputs) in enumerate(cases):
+            hidden = [list(ACTIVATIONS)[place], "tanh"]
+            network = gn.Network((3, 6, 3, outputs), hidden, LINKS[loss.target], loss)
+            given = {
+                "standardize": loss.target == "real",
+                "dtype": dtype,
+                "random_state": place,
+                "shuffle": False,
+            }
+            step = {"optimizer": gn.SGD(0.01, 0.8), "batch_size": 7}
+            y = TARGETS[loss.target] * (outputs - 1 if loss.target == "class" else 1)
+            before, after = (gn.train(network, X, y, iterations=k, **step, **given) for k in (0, 2))
+            yield X, y, before, after
+
+
+@needs_gcc
+def test_c_trains_with_the_bits_of_train(tmp_path):
+    cases, text = list(trained_cases()), ""
+    for place, (_, _, before, _) in enumerate(cases):
+        options = Options(
+            f"net{place}", before.theta.dtype.name, "bits", {"train": True, "gradient": place % 2}
+        )
+        text += write(source_of(before).model, options).decode()
+    (tmp_path / "nets.c").write_text(text)
+    library = str(tmp_path / "nets.so")
+    subprocess.run(
+        [
+            "gcc",
+            *STRICT,
+            "-O1",
+            "-march=native",
+            "-ffp-contract=fast",
+            "-shared",
+            "-fPIC",
+            "-o",
+            library,
+            str(tmp_path / "nets.c"),
+            "-lm",
+        ],
+        check=True,
+    )
+    loaded = ctypes.CDLL(library)
+    for place, (X, y, before, after) in enumerate(cases):
+        step = loaded[f"net{place}_train_step"]
+        step.argtypes = [np.ctypeslib.ndpointer(float)] * 2 + [ctypes.c_int] + [ctypes.c_double] * 2
+        targets = np.ascontiguousarray(y, float).reshape(20, -1)
+        for start in (0, 7, 14) * 2:
+            batch = slice(start, start + 7)
+            assert step(X[batch], targets[batch], len(X[batch]), 0.01, 0.8) == 0
+        assert step(X, targets, 20, 0.01, 0.8) == 1  # more than a batch may have
+        number = ctypes.c_double if after.theta.dtype == np.float64 else ctypes.c_float
+        theta = np.array((number * after.theta.flat.size).in_dll(loaded, f"net{place}_theta"))
+        assert not np.array_equal(theta, before.theta.flat)
+        assert np.array_equal(theta, after.theta.flat), (after.network, after.theta.dtype)
+
+
+def test_c_refuses_to_train_what_has_no_step():
+    ensemble = every_step(members=2)
+    with pytest.raises(InputError, match="train=True is of one network"):
+        write(ensemble, Options("net", "float64", "bits", {"train": True}))
+    network = gn.Network((3, 2), output="logistic", loss="brier")
+    model = Model(
+        tuple(map(Feature, "abc")),
+        (Member(columns_named("abc"), network, network.initialize(0)),),
+        answers_of(network, None),
+    )
+    with pytest.raises(InputError, match="brier"):
+        write(model, Options("net", "float64", "bits", {"train": True}))

@@ -13,6 +13,6 @@ LANGUAGE = Language(
     run,
     promises,
     modes=("bits", "small"),
-    settings={"gradient": False},
-    precisions=("float64", "float32"),
+    settings={"gradient": False, "train": False},
+    precisions=("float64", "float32", "int16", "int8"),
 )

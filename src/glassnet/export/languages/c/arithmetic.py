@@ -20,6 +20,7 @@ _FLOAT64 = {
     "ERFC": "erfc",
     "LEAST": "2.2250738585072014e-308",
     "MANTISSA": "52",
+    "LANES": "8",
     "ROUNDER": "6755399441056767.0",
     "LOG2E": "1.4426950408889634",
     "LN2_HIGH": "0.69314718055994529",
@@ -95,6 +96,7 @@ NUMBERS = {
         "whole": "uint32_t",
         **{name: f"{_FLOAT64[name]}f" for name in _LIBRARY},
         "MANTISSA": "23",
+        "LANES": "16",
         "LARGEST": "87",
         "LIFT": "32",
         "LOWEST": "-109",
@@ -102,15 +104,24 @@ NUMBERS = {
         "LAST_TANH": "11",
     },
 }
+for _kind, _total, _most in (("int16", "int64_t", "32767"), ("int8", "int32_t", "127")):
+    NUMBERS[_kind] = {**NUMBERS["float32"], "integer": f"{_kind}_t", "total": _total, "MOST": _most}
 """What stands for N_real, N_fma, N_LOG2E and so on in each precision."""
+
+
+_PARTS = {
+    "bits": ("bits", "train", "shared"),
+    "small": ("small", "floating", "shared"),
+    "fixed": ("small", "fixed", "shared"),
+}
 
 
 @cache
 def _functions(mode: str) -> dict[str, str]:
-    """Every function of a mode by name, in the order in which they stand."""
+    """Every function of a mode, or of fixed point, by name, in the order in which they stand."""
     found = {}
     folder = files(__package__)
-    text = "\n\n".join((folder / f"{part}.c").read_text("utf-8").strip() for part in (mode, "shared"))
+    text = "\n\n".join((folder / f"{part}.c").read_text("utf-8").strip() for part in _PARTS[mode])
     for function in text.split("\n\n"):
         name = re.search(r"^static \w+ N_(\w+)\(", function, re.MULTILINE)
         assert name

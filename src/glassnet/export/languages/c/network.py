@@ -12,10 +12,37 @@ from glassnet.export.languages.c.texts import number, rows
 from glassnet.export.languages.language import Options
 from glassnet.export.model import Member, Model
 
+FIXED = {"int16": 32767, "int8": 127}
+"""The largest whole number of each precision of fixed point."""
+
+PRODUCT = {"bits": "N_product({}, {})", "small": "({} * {})", "fixed": "({} * {})"}
+STORED = {"bits": "N_flush((N_real){})", "small": "(N_real){}", "fixed": "(N_real){}"}
+"""How each mode says a product, and a network's input."""
+
+
+def mode_of(options: Options) -> str:
+    """The mode, "fixed" for whole numbers, which have no other."""
+    return "fixed" if options.precision in FIXED else options.mode
+
+
+def parameters_of(options: Options, suffix: str) -> str:
+    """The tables of a network's parameters, as its function takes them."""
+    return f"N_weights{suffix}, N_scales{suffix}" if options.precision in FIXED else f"N_theta{suffix}"
+
 
 def has_gradient(options: Options) -> bool:
     """Whether the file has the derivatives too."""
     return bool(options.settings.get("gradient"))
+
+
+def has_slopes(options: Options) -> bool:
+    """Whether the file's activations give their derivatives too."""
+    return has_gradient(options) or trains(options)
+
+
+def trains(options: Options) -> bool:
+    """Whether the file trains too."""
+    return bool(options.settings.get("train"))
 
 
 def kind_of(member: Member) -> tuple[object, ...]:
@@ -39,28 +66,35 @@ def network_functions(model: Model, options: Options) -> Iterator[str]:
 
 
 def _member(model: Model, member: Member, options: Options, name: str) -> str:
-    sizes, bits, kept = member.network.sizes, options.mode == "bits", has_gradient(options)
-    widest = max(sizes)
-    product, stored = ("N_product({}, {})", "N_flush((N_real){})") if bits else ("({} * {})", "(N_real){}")
+    sizes, kept = member.network.sizes, has_gradient(options)
+    none = ", 0" * has_slopes(options)
+    widest, fixed = max(sizes), options.precision in FIXED
+    product, stored = PRODUCT[mode_of(options)], STORED[mode_of(options)]
+    parameters = "const N_integer *weights, const float *scales" if fixed else "const N_real *theta"
     lines = [
-        f"static void {name}(const N_real *theta, const double *x, double *y{', N_real *kept' * kept}) {{",
+        f"static void {name}({parameters}, const double *x, double *y{', N_real *kept' * kept}) {{",
         f"  N_real h[{widest}], z[{widest}];",
+        *[f"  N_integer q[{widest}];"] * fixed,
         "  int i;",
         *input_statements(member.columns, product, stored),
     ]
     source, target = "h", "z"
     functions = [record.name for record in member.network.hidden]
+    weights = biases = 0
     for layer, (before, after) in enumerate(pairwise(sizes)):
-        lines.append(f"  N_layer(theta, {before}, {after}, {source}, {target});")
-        lines.append(f"  theta += {(before + 1) * after};")
+        if fixed:
+            given = f"weights + {weights}, scales + {2 * biases}, {before}, {after}, {source}, q"
+        else:
+            given = f"theta + {weights + biases}, {before}, {after}, {source}"
+        lines.append(f"  N_layer({given}, {target});")
+        weights, biases = weights + before * after, biases + after
         if layer < len(functions) and kept:
             slope = f", kept ? kept + i + {sum(sizes[1 : layer + 1])} : 0"
             lines += each(after, f"{target}[i] = N_{functions[layer]}({target}[i]{slope});")
         elif layer < len(functions) and functions[layer] != "identity":
-            lines += each(after, f"{target}[i] = N_{functions[layer]}({target}[i]);")
+            lines += each(after, f"{target}[i] = N_{functions[layer]}({target}[i]{none});")
         source, target = target, source
-    lines.pop(-1 if lines[-1].startswith("  theta") else -2)
-    lines += _link(model, source, ", 0" * kept)
+    lines += _link(model, source, none)
     if kept:
         lines += ["  if (kept)", f"  {each(sizes[-1], f'kept[i + {sum(sizes[1:-1])}] = {source}[i];')[0]}"]
     end = source + "[i]"
@@ -81,7 +115,7 @@ def rounded(options: Options) -> str:
     """A number in the network's precision."""
     if options.precision == "float64":
         return "{}"
-    return "N_rounded({})" if options.mode == "bits" else "(N_real)({})"
+    return "N_rounded({})" if mode_of(options) == "bits" else "(N_real)({})"
 
 
 def each(count: int | str, statement: str) -> list[str]:

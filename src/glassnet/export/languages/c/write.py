@@ -6,22 +6,31 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from glassnet._types import Array
 from glassnet.data.fixed_order import Floats
 from glassnet.errors import InputError
 from glassnet.export.languages.c.arithmetic import arithmetic
 from glassnet.export.languages.c.network import (
+    FIXED,
     each,
     functions_of,
     has_gradient,
+    has_slopes,
     kind_of,
+    mode_of,
     network_functions,
+    parameters_of,
     rounded,
+    trains,
 )
 from glassnet.export.languages.c.texts import identifiers, number, quoted, rows
+from glassnet.export.languages.c.training import STEP, require_trainable, training_functions
 from glassnet.export.languages.language import Options
-from glassnet.export.model import Model, hard_rows
+from glassnet.export.model import Member, Model, hard_rows
 
 _SMALL = {"float64": 1e-11, "float32": 1e-3}
+_ROUGH = {**_SMALL, "int16": 1e-2, "int8": 0.2}
+"""How far a file's own test lets outputs be, where they are not the same bits."""
 
 
 def promises(model: Model, options: Options) -> float | None:
@@ -38,13 +47,15 @@ GRADIENT = "void N_gradient(const double *x, double *dy)"
 
 def write(model: Model, options: Options) -> bytes:
     """The file."""
-    gradient = has_gradient(options)
-    if gradient and options.mode != "bits":
-        raise InputError("gradient=True is of mode='bits'; export without it, or in that mode.")
-    code = "\n\n".join(
-        [*_tables(model, options), *network_functions(model, options), *_public(model, options)]
-    )
-    code = arithmetic(code, options.mode, options.precision, options.name, slopes=gradient)
+    wanted = [name for name in ("gradient", "train") if options.settings.get(name)]
+    if wanted and mode_of(options) != "bits":
+        raise InputError(f"{wanted[0]}=True is of mode='bits'; export without it, or in that mode.")
+    own = [*network_functions(model, options)]
+    if trains(options):
+        require_trainable(model)
+        own += training_functions(model, options)
+    code = "\n\n".join([*_tables(model, options), *own, *_public(model, options)])
+    code = arithmetic(code, mode_of(options), options.precision, options.name, slopes=has_slopes(options))
     parts = [_comment(model, options), _head(model, options), code, *_classes(model, options.name)]
     parts += [_named(part, options.name) for part in (_test(model, options), _filter(model))]
     parts.append("#ifdef __cplusplus\n}\n#endif")
@@ -76,11 +87,17 @@ def _comment(model: Model, options: Options) -> str:
         lines.append(f"  x[{place}] {quoted(feature.name)}{what}")
     lines += ["", "Outputs:"]
     lines += [f"  [{place}] {quoted(output)}" for place, output in enumerate(model.output_names)]
-    if options.mode == "bits":
+    if mode_of(options) == "bits":
         lines += [
             "",
             "The outputs have the bits of glassnet's own, whatever the compiler's level, where fma is that",
             "of IEEE 754. Compiling for a processor that has it (as by -march=native) makes it fast.",
+        ]
+    if options.precision in FIXED:
+        lines += [
+            "",
+            f"Weights are whole numbers up to {FIXED[options.precision]}, as each layer's inputs",
+            "become; their products are summed up exactly. Units, biases and functions are float.",
         ]
     lines += [
         "",
@@ -96,21 +113,36 @@ def _comment(model: Model, options: Options) -> str:
     return "\n".join(f"// {line}".rstrip() for line in lines)
 
 
-_HEAD = """\
+_INCLUDED = """\
 #include <float.h>
 #include <math.h>
 #include <stdint.h>
 #include <string.h>
-
+"""
+_TRAINING = (
+    _INCLUDED
+    + """
+#ifndef N_BATCH // the most samples of a batch
+#define N_BATCH 8
+#endif
+#define N_PROGMEM
+#define N_READ(place) (*(place))"""
+)
+_HEAD = (
+    _INCLUDED
+    + """
 #if defined(__AVR__) && !defined(N_PROGMEM)
 #include <avr/pgmspace.h>
 #define N_PROGMEM PROGMEM
 #define N_READ(place) pgm_read_float(place)
+#define N_READ_INTEGER(at) (sizeof *(at) > 1 ? (int16_t)pgm_read_word(at) : (int8_t)pgm_read_byte(at))
 #endif
 #ifndef N_PROGMEM // where constants go, and how they are read from there
 #define N_PROGMEM
 #define N_READ(place) (*(place))
+#define N_READ_INTEGER(at) (*(at))
 #endif"""
+)
 
 _BITS = """
 #if defined(__FAST_MATH__) || (defined(__FINITE_MATH_ONLY__) && __FINITE_MATH_ONLY__)
@@ -140,8 +172,8 @@ _DIGITS = {"float64": ("DBL_MANT_DIG", 53, "double"), "float32": ("FLT_MANT_DIG"
 
 def _head(model: Model, options: Options) -> str:
     name = options.name
-    text = _HEAD
-    if options.mode == "bits":
+    text = _TRAINING if trains(options) else _HEAD
+    if mode_of(options) == "bits":
         digits, expected, kind = _DIGITS[options.precision]
         text += _BITS.format(digits=digits, expected=expected, type=kind)
     sizes = f"enum {{ N_INPUTS = {len(model.features)}, N_OUTPUTS = {model.n_outputs} }};"
@@ -155,6 +187,11 @@ def _head(model: Model, options: Options) -> str:
     declared = [f"{signature};" for signature, _ in _signatures(model)]
     if has_gradient(options):
         declared.append(f"{GRADIENT};")
+    if trains(options):
+        declared += [
+            f"{STEP};",
+            f"extern {_DIGITS[options.precision][2]} N_theta[{model.members[0].theta.flat.size}];",
+        ]
     text += "\n\n" + _named("\n".join(declared), name)
     for classes, labels in _labels(model, name):
         text += f"\nextern const char *const {classes}[{len(labels)}];"
@@ -198,16 +235,39 @@ def _suffixes(model: Model) -> list[str]:
 def _tables(model: Model, options: Options) -> Iterator[str]:
     """The parameters of each network, layer by layer: the weights of each input in turn, the biases."""
     for member, suffix in zip(model.members, _suffixes(model), strict=True):
-        flat = member.theta.flat.astype(options.precision)
-        flat = np.where(np.abs(flat) < np.finfo(flat.dtype).tiny, np.copysign(0, flat), flat)
-        numbers, parts, start = [number(float(value), options.precision) for value in flat], [], 0
+        if options.precision in FIXED:
+            yield from _fixed_tables(member, options, suffix)
+            continue
+        parts = []
         for layer, (W, b) in enumerate(zip(member.theta.weights, member.theta.biases, strict=True), 1):
             parts.append(f"  // layer {layer}, from {W.shape[0]} to {W.shape[1]}")
-            parts += [rows(numbers[at : at + len(b)]) + "," for at in range(start, start + W.size, len(b))]
-            start += W.size + len(b)
-            parts.append(rows(numbers[start - len(b) : start]) + ",")
+            parts += [rows(_numbers(row, options.precision)) + "," for row in (*W, b)]
         listed = "\n".join(parts)
-        yield f"static const N_real N_theta{suffix}[{flat.size}] N_PROGMEM = {{\n{listed}\n}};"
+        table = f"N_real N_theta{suffix}[{member.theta.flat.size}]"
+        table = table if trains(options) else f"static const {table} N_PROGMEM"
+        yield f"{table} = {{\n{listed}\n}};"
+
+
+def _numbers(values: Array, precision: str) -> list[str]:
+    """Literals, of subnormal numbers 0: the engine takes them for it."""
+    kept = values.astype(precision)
+    kept = np.where(np.abs(kept) < np.finfo(kept.dtype).tiny, np.copysign(0, kept), kept)
+    return [number(float(value), precision) for value in kept]
+
+
+def _fixed_tables(member: Member, options: Options, suffix: str) -> Iterator[str]:
+    """Weights as whole numbers, and of each layer the unit of each output's, and the biases."""
+    most, whole, real = FIXED[options.precision], [], []
+    for W, b in zip(member.theta.weights, member.theta.biases, strict=True):
+        units = np.maximum(np.abs(W).max(axis=0), np.finfo(np.float32).tiny).astype(np.float64) / most
+        whole += [rows(list(map(str, row))) + "," for row in np.rint(W / units).astype(int).tolist()]
+        real += [rows(_numbers(row, "float32")) + "," for row in (units, b)]
+    sizes = member.network.sizes
+    weights = member.theta.flat.size - sum(sizes[1:])
+    for kind, count, lines in (("integer", weights, whole), ("real", 2 * sum(sizes[1:]), real)):
+        name = "weights" if kind == "integer" else "scales"
+        listed = "\n".join(lines)
+        yield f"static const N_{kind} N_{name}{suffix}[{count}] N_PROGMEM = {{\n{listed}\n}};"
 
 
 def _public(model: Model, options: Options) -> Iterator[str]:
@@ -217,11 +277,14 @@ def _public(model: Model, options: Options) -> Iterator[str]:
     for signature, kind in _signatures(model):
         target = signature[-2]  # x, p or y
         if kind == "outputs" and len(model.members) == 1:
-            lines = [f"  {functions[kind_of(model.members[0])]}(N_theta, x, {target}{kept});"]
+            function = functions[kind_of(model.members[0])]
+            lines = [f"  {function}({parameters_of(options, '')}, x, {target}{kept});"]
         elif kind == "outputs":
             lines = ["  double one[N_OUTPUTS];", "  int i;", *each(model.n_outputs, f"{target}[i] = 0;")]
             for at, (member, suffix) in enumerate(zip(model.members, suffixes, strict=True), 1):
-                lines.append(f"  {functions[kind_of(member)]}(N_theta{suffix}, x, one{kept});")
+                lines.append(
+                    f"  {functions[kind_of(member)]}({parameters_of(options, suffix)}, x, one{kept});"
+                )
                 lines += each(model.n_outputs, f"{target}[i] += (one[i] - {target}[i]) / {at};")
             if not model.wide:
                 lines += each(model.n_outputs, f"{target}[i] = {rounded(options).format(f'{target}[i]')};")
@@ -246,8 +309,8 @@ def _public(model: Model, options: Options) -> Iterator[str]:
 # ---- The test and the filter -----------------------------------------------------------------------
 
 
-def golden_rows(model: Model) -> Floats:
-    """A few rows of usual numbers, and some hard ones of inputs that are finite."""
+def _usual_rows(model: Model) -> Floats:
+    """A few rows of usual numbers."""
     random = np.random.default_rng(0)
     usual = random.standard_normal((6, len(model.features)))
     for column in model.members[0].columns:
@@ -257,18 +320,19 @@ def golden_rows(model: Model) -> Floats:
     for place, feature in enumerate(model.features):
         if feature.categories is not None:
             usual[:, place] = random.integers(0, len(feature.categories) + 1, len(usual))
-    hard = hard_rows(model)
-    return np.vstack([usual, hard[model.finite(hard)][:8]])
+    return usual
 
 
 def _test(model: Model, options: Options) -> str:
-    values = golden_rows(model)
-    expected = model.outputs(values)
-    promised = promises(model, options)
+    values = _usual_rows(model)
     far = "p[i] != expected[r][i] && (p[i] == p[i] || expected[r][i] == expected[r][i])"
-    if promised != 0:
-        near = number(promised or 0.05)
+    if promises(model, options) == 0:
+        hard = hard_rows(model)
+        values = np.vstack([values, hard[model.finite(hard)][:8]])
+    else:
+        near = number(_ROUGH[options.precision])
         far = f"!(fabs(p[i] - expected[r][i]) <= {near} * (1 + fabs(expected[r][i])))"
+    expected = model.outputs(values)
     outputs = next(_signatures(model))[0].split("(")[0].removeprefix("void ")
     tables = []
     for name, width, table in (("rows", "N_INPUTS", values), ("expected", "N_OUTPUTS", expected)):

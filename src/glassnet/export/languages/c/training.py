@@ -1,0 +1,140 @@
+"""A step of training on the device: gradient descent with momentum, by the engine's arithmetic."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import accumulate, pairwise
+
+from glassnet.data.holdout import listed
+from glassnet.errors import InputError
+from glassnet.export.languages.c.inputs import input_statements
+from glassnet.export.languages.c.network import PRODUCT, STORED, each
+from glassnet.export.languages.c.texts import number
+from glassnet.export.languages.language import Options
+from glassnet.export.model import Model
+from glassnet.nn.losses import LOSSES
+
+STEP = "int N_train_step(const double *x, const double *y, int n, double rate, double momentum)"
+
+
+def require_trainable(model: Model) -> None:
+    """InputError for a model that no step of training is written for."""
+    if len(model.members) > 1 or model.softmaxes:
+        raise InputError(
+            "train=True is of one network with one softmax, or outputs of one kind; export one of the "
+            "ensemble's members."
+        )
+    loss = model.members[0].network.loss
+    if loss.name not in LOSSES:
+        raise InputError(
+            f"train=True: the loss {loss.name!r} has no step in C; those of {listed(LOSSES)} have."
+        )
+
+
+def about(model: Model, name: str) -> list[str]:
+    """What a file says of its step."""
+    labels = model.link == "softmax" or model.pair
+    target = "the number of its label" if labels else f"{model.members[0].network.sizes[-1]} targets"
+    return [
+        "",
+        f"{name}_train_step moves the parameters, {name}_theta, by one update of gradient descent with",
+        f"momentum on a batch of n samples, up to {name}_BATCH: x has the inputs of one after the other, y",
+        f"{target} of each. It gives 1 and does nothing for another n, else 0.",
+    ]
+
+
+def training_functions(model: Model, options: Options) -> Iterator[str]:
+    """The pass over one sample, and the step."""
+    member = model.members[0]
+    network, sizes = member.network, [*member.network.sizes]
+    both = network.loss.name == "cross_entropy" and sizes[-1] == 2
+    widths = [*sizes[:-1], 1 if both else sizes[-1]]
+    theta = [0, *accumulate((before + 1) * after for before, after in pairwise(sizes))]
+    h = [0, *accumulate(sizes[:-1])]  # where each layer's inputs begin
+    d = [0, *accumulate(widths[1:])]  # where each layer's derivatives begin
+    lines = [
+        "static void N_pass(const double *x, const double *y, N_real *h, N_real *d) {",
+        f"  N_real slope[{max(1, sum(sizes[1:-1]))}];",
+        "  int i;",
+        *input_statements(member.columns, PRODUCT["bits"], STORED["bits"]),
+    ]
+    last = len(sizes) - 2
+    for layer, (before, after) in enumerate(pairwise(sizes)):
+        target = f"d + {d[layer]}" if layer == last else f"h + {h[layer + 1]}"
+        given = f"N_theta + {theta[layer]}, {before}"
+        if layer == last and both:
+            lines.append(f"  N_difference({given}, h + {h[layer]}, {target});")
+        else:
+            lines.append(f"  N_layer({given}, {after}, h + {h[layer]}, {target});")
+        if layer < last:
+            entry, slope = f"h[i + {h[layer + 1]}]", f"slope + i + {h[layer + 1] - sizes[0]}"
+            lines += each(after, f"{entry} = N_{network.hidden[layer].name}({entry}, {slope});")
+    lines += _deltas(model, widths[-1], f"d[i + {d[last]}]", f"d + {d[last]}", both)
+    for layer in range(last, 0, -1):
+        given = f"N_theta + {theta[layer]}, {sizes[layer]}"
+        back, out = f"d + {d[layer]}", f"d + {d[layer - 1]}"
+        if layer == last and both:
+            lines.append(f"  N_back_difference({given}, {back}, {out});")
+        else:
+            lines.append(f"  N_back({given}, {sizes[layer + 1]}, {back}, {out});")
+        entry = f"d[i + {d[layer - 1]}]"
+        lines += each(sizes[layer], f"{entry} = N_times({entry}, slope[i + {h[layer] - sizes[0]}]);")
+    yield "\n".join([*lines, "}"])
+
+    H, D, n_targets = h[-1], d[-1], 1 if _is_class(model) else sizes[-1]
+    step = [
+        f"{STEP} {{",
+        f"  static N_real velocity[{theta[-1]}], h[N_BATCH * {H}], d[N_BATCH * {D}];",
+        "  int s;",
+        "  if (n < 1 || n > N_BATCH) return 1;",
+        "  for (s = 0; s < n; ++s)",
+        f"    N_pass(x + s * N_INPUTS, y + s * {n_targets}, h + s * {H}, d + s * {D});",
+    ]
+    for layer, after in enumerate(sizes[1:]):
+        at, shape = theta[layer], f"{sizes[layer]}, {widths[layer + 1]}, {after}"
+        step += [
+            f"  N_train_layer(N_theta + {at}, velocity + {at}, {shape},",
+            f"    h + {h[layer]}, {H}, d + {d[layer]}, {D}, n, (N_real)rate, (N_real)momentum);",
+        ]
+    yield "\n".join([*step, "  return 0;", "}"])
+
+
+def _is_class(model: Model) -> bool:
+    return model.link == "softmax" or model.pair
+
+
+def _deltas(model: Model, outputs: int, entry: str, place: str, both: bool) -> list[str]:
+    """Statements that put the loss's derivatives in place of the last layer's z."""
+    member, loss = model.members[0], model.members[0].network.loss
+    setting = float(next(iter(loss.settings.values()), 0.0))  # a loss has one at most
+
+    def real(value: float) -> str:
+        return f"(N_real){number(value)}"
+
+    if loss.name == "cross_entropy":
+        share = setting / member.network.sizes[-1]
+        if not both:
+            on, off = real(1 - setting + share), real(share)
+            return [f"  N_cross_entropy({place}, {outputs}, (int)y[0], {on}, {off});"]
+        target = "(N_real)y[0]"
+        if setting:
+            target = f"N_times({real(1 - setting)}, {target}) + {real(share)}"
+        return ["  i = 0;", f"  {entry} = N_binary_cross_entropy({entry}, {target});"]
+    target = "y[i]"
+    moved: list[str] = []
+    if member.mean is not None and member.scale is not None:
+        moved = [
+            f"  static const double {name}[] = {{{', '.join(map(number, values))}}};"
+            for name, values in (("mean", member.mean), ("scale", member.scale))
+        ]
+        target = "(y[i] - mean[i]) / scale[i]"
+    target = f"N_flush((N_real)({target}))"
+    further = {
+        "absolute_error": ", 1, 1",
+        "quantile": f", {real(1 - setting)}, {real(setting)}",
+        "huber": f", {real(setting)}",
+    }
+    function = "pinball" if loss.name in ("absolute_error", "quantile") else loss.name
+    call = f"N_{function}({entry}, {target}{further.get(loss.name, '')})"
+    body = each(outputs, f"{entry} = {call};")
+    return ["  {", *(f"  {line}" for line in [*moved, *body]), "  }"] if moved else body

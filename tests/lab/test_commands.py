@@ -259,7 +259,9 @@ def test_stop_after_ends_training_where_it_no_longer_improves_and_lessons_hold_i
     do("stop_after", patience=3, metric="accuracy", tolerance=0.01)
     answer = do("step", n=400)
     assert answer["iteration"] < 400
-    assert answer["trouble"] == "accuracy has not improved for 3 evaluations"
+    assert answer["trouble"] == "Training has ended: accuracy has not improved for 3 evaluations."
+    assert answer["state"] == "ended"
+    assert do("seek", iteration=1)["state"] == "paused"
     rule = {"patience": 3, "tolerance": 0.01, "metric": "accuracy", "restore_best": True}
     assert do("setup")["training"]["stopping"] == rule
     session.open_lesson(session.lesson())

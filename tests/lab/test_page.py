@@ -127,18 +127,20 @@ def test_schedule_loss_and_early_stopping_are_chosen_with_their_settings(opened,
     page.get_by_label("Schedule").select_option("cosine")
     cosine = {"schedule": "cosine", "rate": 0.5, "steps": 500, "final": 0.0, "per": "iteration"}
     wait_for(lambda: session.setup()["training"]["optimizer"]["learning_rate"] == cosine)
+    page.get_by_text("More of cosine").click()
     page.get_by_label("Rate in digits").fill("0.2")
     page.get_by_label("Rate in digits").press("Enter")
     wait_for(
         lambda: session.study.settings["optimizer"].learning_rate == gn.Cosine(0.2, 500, per="iteration")
     )
-    page.get_by_text("More of cosine").click()
     page.get_by_label("Final").fill("0.01")
     page.get_by_label("Final").press("Enter")
     wait_for(lambda: session.study.settings["optimizer"].learning_rate.final == 0.01)
     page.get_by_label("Loss", exact=True).select_option("brier")
     page.get_by_role("note").filter(has_text="Losses of two kinds").wait_for(timeout=WAIT)
     assert session.study.network.loss.name == "brier"
+    page.get_by_label("First weights").select_option("he")
+    wait_for(lambda: session.study.settings.get("scheme") == "he")
     page.get_by_text("Early stopping: never").click()
     page.get_by_label("Patience").fill("4")
     page.get_by_label("Patience").press("Enter")

@@ -326,9 +326,9 @@ class Session:
         """The state in short, for answers: what it does, iteration, loss, and what went wrong."""
         with self._lock:
             run, newest = self.shown_run(), self._run
-            ended = "diverged" if newest.status == "diverged" and run is newest else "paused"
+            ended = "diverged" if newest.status == "diverged" else "ended" if newest.ending else "paused"
             return {
-                "state": ended if self._goal is None else "playing",
+                "state": "playing" if self._goal is not None else ended if run is newest else "paused",
                 "iteration": run.iterations,
                 "loss": finite(run.losses[-1]) if len(run.losses) else None,
                 "last": newest.iterations,
@@ -411,7 +411,7 @@ class Session:
             if run.status == "diverged":
                 self._goal, self._trouble = None, words_of(run)
             elif run.iterations < start + n and not watch.asked:
-                self._goal, self._trouble = None, run.reason  # training has ended by itself
+                self._goal, self._trouble = None, run.reason and f"Training has ended: {run.reason}."
             elif self._goal is not None and (
                 run.iterations >= self._goal or (run.iterations > start and run.iterations in self.notes)
             ):

@@ -19,6 +19,7 @@ from glassnet.lab.scene import FINE, ROUGH, Scene
 from glassnet.lab.study import Study
 from glassnet.training.early_stopping import EarlyStopping
 from glassnet.training.run import TrainingRun
+from glassnet.training.settings import AUTO
 
 MOST_GRADIENT = 20_000
 """Parameters up to which a frame holds them all, with their gradient."""
@@ -160,7 +161,8 @@ def setup_of(moment: Moment) -> dict[str, Any]:
     """The data, the network and the settings, as a page shows them."""
     data, network, run = moment.study.data, moment.study.network, moment.newest
     source = {key: value for key, value in data.source.items() if key not in ("points", "text")}
-    stopping = moment.study.settings.get("stopping")
+    settings = moment.study.settings
+    stopping = settings.get("stopping")
     return {
         "setup": moment.setup,
         "data": {
@@ -191,6 +193,7 @@ def setup_of(moment: Moment) -> dict[str, Any]:
             "dropout": list(run.dropout),
             "freeze": list(run.freeze),
             "standardize": run.encoding.scaling is not None,
+            "scheme": "" if "parameters" in settings else settings.get("scheme", AUTO),
             "engine": run.engine,
             "dtype": run.dtype.name,
         },

@@ -21,6 +21,7 @@ from glassnet.lab.sources import study_of_set
 X, Y = generate("moons", 0, n_samples=40)
 TABLE = "width,height,kind\n" + "".join(f"{i % 7},{i * i % 11},{'ab'[i % 3 == 0]}\n" for i in range(60))
 LM = {"name": "levenberg_marquardt"}
+COSINE = {"schedule": "cosine", "rate": 0.5, "steps": 12, "per": "iteration"}
 
 SESSIONS = {
     "arrays": [],
@@ -38,6 +39,11 @@ SESSIONS = {
         {"do": "reset"},
     ],
     "a table": [{"do": "open_table", "name": "boxes.csv", "text": TABLE}],
+    "a loss, a schedule and early stopping": [
+        {"do": "measure_by", "loss": {"name": "brier"}},
+        {"do": "stop_after", "patience": 40},
+        {"do": "train_with", "optimizer": {"name": "sgd", "learning_rate": COSINE}},
+    ],
     "a solver": [{"do": "train_with", "optimizer": LM}, {"do": "reset"}],
 }
 EVENTS = [

@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from glassnet.errors import InputError
-from glassnet.lab.commands.schema import Field, command, many, number, record, text, whole
+from glassnet.lab.commands.schema import Field, command, many, number, record, whole
 from glassnet.lab.lessons.events import settings_of
 from glassnet.lab.study import MOST_LAYERS, MOST_UNITS, check_sizes
 from glassnet.nn.activations import ACTIVATIONS
 from glassnet.nn.losses import loss_from_plain
+from glassnet.nn.schemes import SCHEMES
 from glassnet.training.early_stopping import METRICS, EarlyStopping
+from glassnet.training.settings import AUTO
 from glassnet.utils.settings_checks import as_flag, one_of, or_none
 
 if TYPE_CHECKING:
@@ -101,7 +103,7 @@ def edit(session: Session, index: int, value: float) -> None:
     session.change({"edit": [index, value]})
 
 
-@command(name=Field(text(40)))
+@command(name=Field(one_of((AUTO, *SCHEMES))))
 def start_with(session: Session, name: str) -> None:
     """Draw the first parameters by another scheme, and start over."""
     session.begin(session.study.restarted().with_settings(scheme=name), end=session.end)

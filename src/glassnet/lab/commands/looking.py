@@ -17,6 +17,7 @@ from glassnet.nn.schemes import SCHEMES
 from glassnet.optim.schedules import SCHEDULES
 from glassnet.plots.picture_data import chosen_samples
 from glassnet.training.early_stopping import METRICS
+from glassnet.training.settings import AUTO
 from glassnet.training.steppers import RULES, SOLVERS, Rule
 
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ def catalog(session: Session) -> dict[str, Any]:
         },
         "activations": list(ACTIVATIONS),
         "metrics": list(METRICS),
-        "schemes": list(SCHEMES),
+        "schemes": [AUTO, *SCHEMES],
         "sets": sets(),
         "lessons": {name: read_title(text) for name, text in shipped().items()},
         "controls": list(CONTROLS),

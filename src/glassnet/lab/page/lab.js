@@ -1422,8 +1422,10 @@ class LayersPanel {
     this.loss = select("Loss", (name) => lab.do("measure_by", { loss: { name } }));
     this.losses = h("div");
     this.add = button("Add layer", () => this.send([...this.layers, { units: 4, hidden: this.layers.at(-1)?.hidden ?? "tanh" }]), { class: "is-small" });
+    this.start = select("First weights", (name) => lab.do("start_with", { name }));
+    this.start.title = "How the first weights are drawn";
     const seed = button("New start", () => lab.do("reset", { seed: Math.floor(Math.random() * 1e6) }), { class: "is-small", title: "Draw other first parameters" });
-    this.node = h("section", { "aria-label": "Layers" }, h("h2", {}, "Layers"), this.rows, this.losses, h("div", { class: "gl-tools" }, this.add, seed));
+    this.node = h("section", { "aria-label": "Layers" }, h("h2", {}, "Layers"), this.rows, this.losses, h("div", { class: "gl-tools" }, this.add, seed, this.start));
   }
 
   send(layers) {
@@ -1465,6 +1467,9 @@ class LayersPanel {
       this.losses.replaceChildren(...folded(plainWords(name), this.fields.rows));
     }
     this.fields.show(settings);
+    const given = setup.training.scheme === "" ? [["", "As given"]] : [];
+    this.start.fill([...given, ...catalog.schemes.map((name) => [name, plainName(name)])]);
+    this.start.show(setup.training.scheme);
     [...this.rows.querySelectorAll(".gl-freeze")].forEach((node, i) => node.setAttribute("aria-pressed", String(freeze.includes(i + 1))));
     this.add.disabled = hidden.length >= catalog.most.layers;
   }
@@ -2155,6 +2160,7 @@ class Lab {
     this.arrays = {};
     this.chosen = null;
     this.busy = 0;
+    this.trouble = "";
     this.link = new Link(model, (frame, arrays) => this.receive(frame, arrays));
     const dark = window.matchMedia("(prefers-color-scheme: dark)");
     this.palette = new Palette(dark.matches);
@@ -2547,7 +2553,7 @@ class Lab {
     this.buttons.play.setAttribute("aria-pressed", String(frame.state === "playing"));
     if (frame.trouble !== this.trouble) {
       this.trouble = frame.trouble;
-      this.say(frame.trouble);
+      this.say(frame.trouble, frame.state === "ended");
     }
     this.slider.max = Math.max(frame.last, 1);
     this.slider.value = frame.iteration;

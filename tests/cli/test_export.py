@@ -6,7 +6,7 @@ from click.testing import CliRunner
 
 import glassnet as gn
 from glassnet.cli import main
-from glassnet.export.languages import MODULES
+from glassnet.export.languages import MODULES, language_of
 
 ROWS = [[i % 7, "abc"[i % 3], ["no", "yes"][i % 7 > 3]] for i in range(40)]
 
@@ -27,7 +27,7 @@ def said(*arguments, status=0):
 
 def test_export_help_names_every_language():
     text = said("--help")
-    assert all(f"{suffix} " in text for suffix in MODULES)
+    assert all(f"{suffix} " in text and language_of(suffix).name in text for suffix in MODULES)
 
 
 def test_export_of_a_table_is_proven_on_its_raw_rows(here):

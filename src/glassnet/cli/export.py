@@ -11,18 +11,30 @@ from glassnet.cli.errors import say
 from glassnet.cli.options import existing, reading_options
 
 
-@click.command(short_help="Write a trained model as C, ONNX, Python, SQL, ...")
+class _Command(click.Command):
+    def format_epilog(self, context: click.Context, formatter: click.HelpFormatter) -> None:
+        """The languages by suffix, with what each can be asked for."""
+        from glassnet.export.languages import MODULES, language_of
+
+        rows = []
+        for suffix in MODULES:
+            language = language_of(suffix)
+            choices = {"mode": language.modes, "precision": language.precisions}
+            words = [f"--{name} {' or '.join(has)}" for name, has in choices.items() if len(has) > 1]
+            words += [f"--{name}" for name in language.settings]
+            rows.append((suffix, ". ".join([language.name, *words])))
+        with formatter.section("Suffixes of PATH, where the first of several choices is the default"):
+            formatter.write_dl(rows)
+
+
+@click.command(cls=_Command, short_help="Write a trained model as C, ONNX, Python, SQL, ...")
 @click.argument("model", type=click.Path(path_type=Path), callback=existing)
 @click.argument("path", type=click.Path(path_type=Path))
 @click.option("--name", metavar="N", help="What the file calls the model.  Default: as the file itself.")
-@click.option(
-    "--precision", metavar="P", help="float64, float32, for C also int16 or int8.  Default: the model's."
-)
-@click.option(
-    "--mode", metavar="M", help="bits or small for C, numpy or plain for Python.  Default: the first."
-)
-@click.option("--gradient", is_flag=True, default=None, help="With a function of dy/dx (C).")
-@click.option("--train", is_flag=True, default=None, help="With a function of a training step (C).")
+@click.option("--precision", metavar="P", help="Of the numbers in the file.  Default: the model's.")
+@click.option("--mode", metavar="M", help="How the file computes.")
+@click.option("--gradient", is_flag=True, default=None, help="Write a function of dy/dx too.")
+@click.option("--train", is_flag=True, default=None, help="Write a function of a training step too.")
 @click.option(
     "--verify",
     "rows",
@@ -36,16 +48,7 @@ def export(model: Path, path: Path, rows: Path | None, **options: Any) -> None:
     """Write a trained model in another language, with its scaling, its categories and its labels.
 
     MODEL is a model.safetensors that glassnet train or gn.save wrote, or its folder, or an ensemble's
-    file. The suffix of PATH says what is written:
-
-    \b
-    .c      one C99 file without a library, by default with the bits of glassnet predict
-    .onnx   for ONNX Runtime
-    .py     for NumPy, or with --mode plain for Python alone
-    .js     one ES module
-    .sql    one query, for SQLite, DuckDB and PostgreSQL
-    .m      for Octave and MATLAB
-    .pt2    PyTorch
+    file. The suffix of PATH says what is written.
     """
     from glassnet.data.tables.reading.read import read_table
     from glassnet.export.exporting import export as write

@@ -170,6 +170,17 @@ class Model:
         finite: NDArray[np.bool_] = np.all(whole, axis=0)
         return finite
 
+    def overflows(self, values: Floats) -> NDArray[np.bool_]:
+        """Which rows of finite inputs have a sum that is too large for a number, without the fused
+        multiply-add of the engine, which gets by with less room."""
+        found = np.zeros(len(values), bool)
+        with np.errstate(all="ignore"):
+            for member in self.members:
+                X, theta = self.inputs(member, values), member.theta
+                Zs, _ = reference.forward_propagation(X, theta.weights, theta.biases, member.network.hidden)
+                found |= ~np.logical_and.reduce([np.isfinite(Z).all(axis=1) for Z in Zs])
+        return found & self.finite(values)
+
     def gradients(self, values: Floats) -> Floats:
         """The derivative of each output by each feature's number, (n, n_outputs, features), in float64."""
         with np.errstate(all="ignore"):

@@ -49,7 +49,8 @@ def _gelu(z: Any, np: Any) -> Any:
 
 def _gelu_tanh(z: Any, np: Any) -> Any:
     x = np.maximum(z, -20)
-    return x / (1 + np.exp(-(1.5957691216057308 * x + 0.07135481627260025 * x * x * x)))
+    t = np.minimum(x, 20)
+    return x / (1 + np.exp(-t * (1.5957691216057308 + 0.07135481627260025 * t * t)))
 
 
 def _silu(z: Any, np: Any) -> Any:

@@ -246,7 +246,8 @@ def hard_rows(model: Model) -> Floats:
     of either sign, and categories that are unknown or missing."""
     hard = [np.nan, np.inf, -np.inf, 1e308, -1e308, 1e154, 1e-154, 5e-324, -5e-324, 2.2e-308, -0.0, 0.0]
     usual = np.zeros(len(model.features))
-    rows = [usual, *(np.full(len(usual), value) for value in hard)]
+    numbers = np.array([feature.categories is None for feature in model.features])
+    rows = [usual, *(np.where(numbers | np.isnan(value), value, 0.0) for value in hard)]
     for place, feature in enumerate(model.features[:50]):
         values = hard
         if feature.categories is not None:

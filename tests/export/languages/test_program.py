@@ -15,7 +15,7 @@ from glassnet.export.verification import distance
 from glassnet.nn.activations import ACTIVATIONS
 from glassnet.nn.losses import OUTPUTS
 
-LANGUAGES = [(".py", "numpy"), (".py", "plain"), (".js", ""), (".m", ""), (".rs", "")]
+LANGUAGES = [(".py", "numpy"), (".py", "plain"), (".js", ""), (".m", ""), (".rs", ""), (".sql", "")]
 each_language = pytest.mark.parametrize(("suffix", "mode"), LANGUAGES)
 COLUMNS = tuple(Column(name, place, ()) for place, name in enumerate("abc"))
 X = np.random.default_rng(0).normal(0, 3, (200, 3))
@@ -40,7 +40,7 @@ def member_of(network, columns, dtype="float64", **others):
 
 def verified(model, suffix, mode, folder, rows=X):
     """Whether a file keeps its promise on the rows and on hard ones."""
-    language, options = language_of(suffix), Options("net", "float64", mode, {})
+    language, options = language_of(suffix), Options("net", "float64", mode, language_of(suffix).settings)
     path = folder / f"net{suffix}"
     path.write_bytes(language.write(model, options))
     values = np.vstack([rows, hard_rows(model)])

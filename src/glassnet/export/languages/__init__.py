@@ -17,6 +17,7 @@ MODULES = {
     ".onnx": "onnx",
     ".py": "python",
     ".rs": "rust",
+    ".sql": "sql",
 }
 """The module of each suffix, which has its `LANGUAGE`."""
 

@@ -119,10 +119,15 @@ def _inputs(member: Member) -> list[str]:
 # ---- What every file says beside its functions ---------------------------------------------------
 
 
+def networks_of(model: Model) -> str:
+    """A model's networks in words."""
+    return " and ".join(dict.fromkeys(str(member.network) for member in model.members))
+
+
 def description(model: Model, first: int = 0) -> list[str]:
     """What goes in and what comes out, a line each; names are quoted, so that no line can be left."""
     lines = [
-        f"{' and '.join(dict.fromkeys(str(member.network) for member in model.members))}, from glassnet.",
+        f"{networks_of(model)}, from glassnet.",
         "",
         "Inputs, NaN where one is missing:",
     ]

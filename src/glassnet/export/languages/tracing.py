@@ -6,6 +6,7 @@ What is used more than once becomes a variable.
 from __future__ import annotations
 
 import ast
+import math
 from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -143,7 +144,8 @@ def _parts(term: Term) -> tuple[Term, ...]:
 def _node(term: Term, parts: list[ast.expr]) -> ast.expr:
     match term.operation, parts:
         case "number", _:
-            return ast.Constant(term.parts[0])
+            number = term.parts[0]
+            return ast.Constant(number) if math.isfinite(number) else ast.Name(repr(number))
         case "name", _:
             return ast.parse(term.parts[0], mode="eval").body
         case "negative", [part]:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import ast
 import inspect
-import math
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from functools import cache
 from typing import NamedTuple
@@ -190,8 +189,6 @@ def expression(node: ast.expr, dialect: Dialect, least: int = 0) -> str:
 
     match node:
         case ast.Constant(value=float() as value):
-            if not math.isfinite(value):
-                return dialect.calls[repr(value)]
             text = dialect.number(value)
             return f"({text})" if text.startswith("-") and least else text
         case ast.Constant(value=int() as value):

@@ -1,0 +1,81 @@
+"""Queries: by SQLite and, where a server answers, by PostgreSQL, as by DuckDB; and what is refused."""
+
+import csv
+import os
+import shutil
+import sqlite3
+import subprocess
+
+import numpy as np
+import pytest
+
+import glassnet as gn
+from glassnet.errors import InputError
+from glassnet.export.exporting import export
+
+RNG = np.random.default_rng(0)
+TABLE = {
+    "id": np.arange(100.0),
+    'the "size"': RNG.normal(3, 2, 100),
+    "color": RNG.choice(["red", "it's", "é"], 100),
+    "kind": RNG.choice(["a", "b", "c"], 100),
+}
+FEATURES = list(TABLE)[1:3]
+
+
+@pytest.fixture(scope="module")
+def run():
+    data = gn.prepare_table({name: TABLE[name] for name in [*FEATURES, "kind"]}, "kind")
+    network = gn.Network((data.X.shape[1], 4, 4, 3), hidden=["gelu", "softplus"])
+    return gn.train(network, data, iterations=20, random_state=0)
+
+
+def rows_as_expected(run, rows):
+    expected = run.predict_proba({name: TABLE[name] for name in FEATURES})
+    found = np.array([row[1:4] for row in rows], float)
+    labels = [row[4] for row in rows]
+    assert list(run.predict({name: TABLE[name] for name in FEATURES})) == labels
+    return np.abs(found - expected).max() < 1e-12
+
+
+CREATE = 'CREATE TABLE things (id INTEGER, "the ""size""" DOUBLE PRECISION, color VARCHAR)'
+ROWS = list(zip(*(TABLE[name].tolist() for name in ["id", *FEATURES]), strict=True))
+
+
+def test_query_runs_in_sqlite(run, tmp_path):
+    export(run, tmp_path / "kind.sql", table="main.things")
+    with sqlite3.connect(":memory:") as connection:
+        if ("ENABLE_MATH_FUNCTIONS",) not in connection.execute("PRAGMA compile_options").fetchall():
+            pytest.skip("this SQLite has no exp")
+        connection.execute(CREATE)
+        connection.executemany("INSERT INTO things VALUES (?, ?, ?)", ROWS)
+        rows = connection.execute((tmp_path / "kind.sql").read_text("utf-8")).fetchall()
+    assert rows_as_expected(run, rows)
+
+
+@pytest.mark.skipif(not os.environ.get("PGHOST"), reason="PGHOST names no server of PostgreSQL")
+def test_query_runs_in_postgresql(run, tmp_path):
+    export(run, tmp_path / "kind.sql", table="things")
+    query = (tmp_path / "kind.sql").read_text("utf-8")
+    values = ", ".join(f"({key}, {size}, $${color}$$)" for key, size, color in ROWS)
+    script = f"{CREATE.replace('TABLE', 'TEMPORARY TABLE')}; INSERT INTO things VALUES {values};\n{query};"
+    psql = [shutil.which("psql"), "--quiet", "--csv", "--tuples-only", "--set", "ON_ERROR_STOP=1"]
+    done = subprocess.run(psql, input=script, capture_output=True, text=True, check=True)
+    assert rows_as_expected(run, list(csv.reader(done.stdout.splitlines())))
+
+
+def test_query_of_20_100_2_is_small(tmp_path):
+    network = gn.Network((20, 100, 2), hidden="gelu")  # the longest formula
+    run = gn.train(network, np.eye(20), np.arange(20) % 2, iterations=1, random_state=0)
+    export(run, tmp_path / "small.sql")
+    assert (tmp_path / "small.sql").stat().st_size < 500_000
+
+
+def test_query_that_databases_do_not_take_is_refused(tmp_path):
+    labels = np.array(["a", "b\0"], object)[np.arange(4) % 2]
+    X = np.arange(4.0)[:, None]
+    for width, y, message in ((3, labels, "character NUL"), (1601, np.arange(4) % 2, "1,601 columns")):
+        run = gn.train(gn.Network((1, width, 2)), X, y, iterations=1, random_state=0)
+        with pytest.raises(InputError, match=message):
+            export(run, tmp_path / "refused.sql")
+    assert not (tmp_path / "refused.sql").exists()

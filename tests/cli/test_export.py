@@ -64,3 +64,13 @@ def test_export_says_what_is_wrong_in_a_line(here):
     assert words.startswith("Error: The path ends in '.txt'; expected the suffix")
     assert "'.py'" in words
     assert "There is no file nothing" in said("nothing", "net.py", status=1)
+
+
+def test_export_sets_what_a_language_has(here):
+    run = gn.train(gn.Network((2, 2)), [[0.0, 1.0]], [0], random_state=0, iterations=1)
+    gn.save(run, "run.safetensors")
+    said("run.safetensors", "net.c", "--set", "gradient=true")
+    assert "net_gradient(" in (here / "net.c").read_text()
+    words = said("run.safetensors", "net.c", "--set", "speed=3", "--mode", "fast", status=2)
+    assert "'speed'" in words
+    assert "'fast'" in words

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ class _Command(click.Command):
             language = language_of(suffix)
             choices = {"mode": language.modes, "precision": language.precisions}
             words = [f"--{name} {' or '.join(has)}" for name, has in choices.items() if len(has) > 1]
-            words += [f"--{name}" for name in language.settings]
+            words += [f"--set {key}={json.dumps(value)}" for key, value in language.settings.items()]
             rows.append((suffix, ". ".join([language.name, *words])))
         with formatter.section("Suffixes of PATH, where the first of several choices is the default"):
             formatter.write_dl(rows)
@@ -33,8 +34,7 @@ class _Command(click.Command):
 @click.option("--name", metavar="N", help="What the file calls the model.  Default: as the file itself.")
 @click.option("--precision", metavar="P", help="Of the numbers in the file.  Default: the model's.")
 @click.option("--mode", metavar="M", help="How the file computes.")
-@click.option("--gradient", is_flag=True, default=None, help="Write a function of dy/dx too.")
-@click.option("--train", is_flag=True, default=None, help="Write a function of a training step too.")
+@click.option("--set", "assignments", multiple=True, metavar="KEY=VALUE", help="A setting of the language.")
 @click.option(
     "--verify",
     "rows",
@@ -44,18 +44,22 @@ class _Command(click.Command):
     "where it computes the same.",
 )
 @reading_options
-def export(model: Path, path: Path, rows: Path | None, **options: Any) -> None:
+def export(
+    model: Path, path: Path, rows: Path | None, assignments: tuple[str, ...], **options: Any
+) -> None:
     """Write a trained model in another language, with its scaling, its categories and its labels.
 
     MODEL is a model.safetensors that glassnet train or gn.save wrote, or its folder, or an ensemble's
     file. The suffix of PATH says what is written.
     """
     from glassnet.data.tables.reading.read import read_table
+    from glassnet.experiments import parse_assignment
     from glassnet.export.exporting import export as write
 
     reading = {key: options.pop(key) for key in ("header", "sheet", "encoding", "delimiter", "decimal")}
     table = None if rows is None else read_table(rows, **_given(reading))
-    found = write(_subject(model), path, verify=table, **_given(options))
+    settings = {key: value.value for key, value in map(parse_assignment, assignments)}
+    found = write(_subject(model), path, verify=table, **_given(options), **settings)
     say(f"{path} ({path.stat().st_size:,} bytes)" if found is None else str(found))
 
 

@@ -162,16 +162,16 @@ def _verified(
     """What running `file`, which becomes `path`, on X gives."""
     values, expected = source.values(X), source.outputs(X)
     model, promised = source.model, language.promises(source.model, options)
-    hard = hard_rows(model)
+    hard, as_written = hard_rows(model), model.in_precision(options.precision)
     if promised != 0:
-        hard = hard[~model.overflows(hard)]
+        hard = hard[~as_written.overflows(hard)]
     try:
         ran = language.run(file, model, options, np.vstack([values, hard]))
     except MissingToolError as error:
         raise InputError(f"{path} cannot be verified here: {error}.") from error
     n, near = len(values), promised or 0.0
-    expected_hard = model.outputs(hard)
-    found_hard = near_as_equal(expected_hard, ran.outputs[n:], ~model.finite(hard))
+    expected_hard = as_written.outputs(hard)
+    found_hard = near_as_equal(expected_hard, ran.outputs[n:], ~as_written.finite(hard))
     numbers = [None, None] if ran.numbers is None else [ran.numbers[:n], ran.numbers[n:]]
     return Verification(
         str(path),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, NamedTuple
 
@@ -99,6 +99,14 @@ class Model:
     def dtype(self) -> np.dtype[Any]:
         """The precision of the networks."""
         return self.members[0].theta.flat.dtype
+
+    def in_precision(self, name: str) -> Model:
+        """The model with networks in float64 or float32; in whole numbers, as it is."""
+        if name not in ("float64", "float32"):
+            return self
+        thetas = (member.theta.astype(np.dtype(name)) for member in self.members)
+        members = zip(self.members, thetas, strict=True)
+        return replace(self, members=tuple(member._replace(theta=theta) for member, theta in members))
 
     @property
     def n_outputs(self) -> int:

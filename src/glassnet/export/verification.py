@@ -105,6 +105,7 @@ def distance(
     if not len(expected):
         return Distance(0, 0.0, 0.0, 0, 0)
     with np.errstate(all="ignore"):
+        found = found.astype(expected.dtype)
         apart = np.abs(found.astype(np.float64) - expected)
         equal = (found == expected) & (np.signbit(found) == np.signbit(expected))
         same = equal | (np.isnan(found) & np.isnan(expected))
@@ -112,7 +113,7 @@ def distance(
         scale = np.maximum(finite.max(axis=1, keepdims=True), 1.0)
         error = np.where(same, 0.0, apart / scale)
     error[np.isnan(error)] = np.inf
-    ulps = np.where(same, 0.0, _ulps(expected, found.astype(expected.dtype)))
+    ulps = np.where(same, 0.0, _ulps(expected, found))
     labels = np.zeros(len(expected), np.intp)
     if found_numbers is not None:
         other = (found_numbers != expected_numbers).any(axis=1)

@@ -188,5 +188,5 @@ def ran(model: Model, rows: Any) -> Ran:
     numbers = np.array(rows, np.float64).reshape(
         -1, model.n_outputs + len(model.answers) * model.is_classifier
     )
-    outputs = numbers[:, : model.n_outputs].astype(model.dtype)
+    outputs = numbers[:, : model.n_outputs]
     return Ran(outputs, numbers[:, model.n_outputs :].astype(np.intp) if model.is_classifier else None)

@@ -111,6 +111,6 @@ def test_verify_export_sees_a_changed_weight(run, tmp_path):
 def test_verify_compares_hard_rows_of_a_float32_run_in_the_precision_of_the_file(tmp_path):
     X = np.random.default_rng(0).normal(0, 3, (60, 4)).astype(np.float32)
     network = gn.Network((4, 6, 3), hidden="softplus", output="identity")
-    run = gn.train(network, X, X[:, :3] @ np.diag([1, 50, -9]), iterations=20, random_state=0)
+    run = gn.train(network, X, X[:, :3], iterations=5, random_state=0)
     run.theta.flat[:] *= 3  # 1e308 is infinite in float32, and its products are in float64
     assert gn.export(run, tmp_path / "net.py", verify=X).passed

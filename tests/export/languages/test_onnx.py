@@ -12,7 +12,7 @@ from glassnet.errors import InputError
 from glassnet.export.languages.language import Options
 from glassnet.export.languages.onnx import LANGUAGE
 from glassnet.export.model import Answer, Column, Feature, Member, Model, hard_rows
-from glassnet.export.sources.runs import answers_of, plain_columns
+from glassnet.export.sources.runs import answers_of
 from glassnet.export.steps import STEPS, Step
 from glassnet.export.verification import distance
 from glassnet.nn.activations import ACTIVATIONS
@@ -33,9 +33,13 @@ def verified(model, path, precision, rows=X):
     return found.error <= near and not found.labels
 
 
+def plain(names):
+    return tuple(Column(name, place, ()) for place, name in enumerate(names))
+
+
 def of_network(network, dtype, columns=None, features="abc", **others):
     theta = network.initialize(1, dtype=dtype)
-    columns = columns or plain_columns(tuple(features))
+    columns = columns or plain(features)
     others.setdefault("answers", answers_of(network, None))
     return Model(tuple(map(Feature, features)), (Member(columns, network, theta),), **others)
 
@@ -115,7 +119,7 @@ def test_file_of_several_networks_gives_their_mean(pair, wide, precision, tmp_pa
     unit = {} if pair else {"mean": (50.0,), "scale": (7.0,)}
     members = tuple(
         Member(own, network, network.initialize(seed, dtype=precision), **unit)
-        for seed, own in enumerate([columns, columns[::-1], plain_columns(tuple("abc"))])
+        for seed, own in enumerate([columns, columns[::-1], plain("abc")])
     )
     answers = (Answer("y", 0, 2, ("no", "yes")),) if pair else (Answer("y", 0, 1),)
     model = Model(tuple(map(Feature, "abc")), members, answers, pair=pair, wide=wide)

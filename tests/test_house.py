@@ -74,6 +74,8 @@ PUBLIC = [
     "export",
     "lab",
     "verify_export",
+    "Imported",
+    "from_onnx",
     "ColumnTable",
     "PreparedTable",
     "prepare_table",

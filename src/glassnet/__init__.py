@@ -33,6 +33,7 @@ The public names; help() of each shows an example:
 - the mean of many networks, with their spread: Ensemble
 - files: save, load
 - networks in other languages, proven to compute the same: export, verify_export
+- networks from elsewhere: from_onnx, which gives an Imported
 - the live lab, where a network learns before your eyes: lab
 - pictures and a page of them: glassnet.plots, glassnet.plots.report
 - errors: GlassnetError with InputError, InputTypeError, EngineError, FileError and GradientError;
@@ -74,6 +75,8 @@ if TYPE_CHECKING:
     from glassnet.engine.full_batch import Problem
     from glassnet.engine.prepare import loss_and_gradient, prepare
     from glassnet.export.exporting import export, verify_export
+    from glassnet.export.importing.imported import Imported
+    from glassnet.export.importing.onnx_files import from_onnx
     from glassnet.lab.opening import lab
     from glassnet.model_selection.results import SweepResult
     from glassnet.model_selection.sweep import sweep
@@ -168,6 +171,7 @@ __all__ = [
     "GradientCheck",
     "GradientError",
     "HiddenProjectionDisplay",
+    "Imported",
     "InputError",
     "InputTypeError",
     "InterruptedTrainingWarning",
@@ -209,6 +213,7 @@ __all__ = [
     "diagnose",
     "explain",
     "export",
+    "from_onnx",
     "lab",
     "load",
     "loss_and_gradient",
@@ -236,6 +241,8 @@ _HOMES = {
     "glassnet.engine.full_batch": "Problem",
     "glassnet.engine.prepare": "loss_and_gradient prepare",
     "glassnet.export.exporting": "verify_export",
+    "glassnet.export.importing.imported": "Imported",
+    "glassnet.export.importing.onnx_files": "from_onnx",
     "glassnet.model_selection.results": "SweepResult",
     "glassnet.model_selection.sweep": "sweep",
     "glassnet.model_selection.time_folds": "PurgedKFold WalkForward",

@@ -1,0 +1,1 @@
+"""Networks from elsewhere, proven to predict the same here."""

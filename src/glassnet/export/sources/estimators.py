@@ -51,28 +51,23 @@ def source_of_estimator(subject: object) -> Source | None:
 
 def _mean_of_sources(sources: Sequence[Source]) -> Source:
     models = [source.model for source in sources]
-    first = models[0]
-    shared = replace(first, members=tuple(member for model in models for member in model.members))
-    for model in models:
-        known = model.features, model.answers, model.softmaxes, model.pair, model.link, model.dtype
-        if known != (first.features, first.answers, first.softmaxes, first.pair, first.link, first.dtype):
-            raise InputError(
-                "The members of the ensemble differ in their features, categories, labels, outputs or "
-                "precision; expected networks of the same columns and the same kind of answer."
-            )
+    kinds = [(one.features, one.answers, one.softmaxes, one.pair, one.link, one.dtype) for one in models]
+    if any(kind != kinds[0] for kind in kinds):
+        raise InputError(
+            "The members of the ensemble differ in their features, categories, labels, outputs or "
+            "precision; expected networks of the same columns and the same kind of answer."
+        )
+    shared = replace(models[0], members=tuple(member for model in models for member in model.members))
     return Source(shared, sources[0].values, lambda X: mean_of(source.outputs(X) for source in sources))
 
 
 def _of_network(member: NetworkMember) -> Source:
     """A run in an ensemble, which has a probability for both of two labels."""
-    network, classes = member.network, member.classes_
-    kind, width = network.loss.target, network.sizes[0]
-    answers = answers_of(
-        network, tuple(classes.tolist()) if classes is not None and kind == "class" else None
-    )
-    if pair := kind == "label" and network.sizes[-1] == 1:
-        assert classes is not None
-        answers = (Answer("y", 0, 2, tuple(classes.tolist())),)
+    network, kind = member.network, member.network.loss.target
+    classes = None if member.classes_ is None else tuple(member.classes_.tolist())
+    pair = kind == "label" and network.sizes[-1] == 1
+    answers = answers_of(network, classes if kind == "class" else None)
+    answers = (Answer("y", 0, 2, classes),) if pair else answers
     known = member_of(network, member.theta, member.encoding)
     features = tuple(Feature(column.name) for column in known.columns)
 
@@ -82,7 +77,7 @@ def _of_network(member: NetworkMember) -> Source:
 
     return Source(
         Model(features, (known,), answers, pair=pair),
-        lambda X: as_matrix(X, width=width).astype(np.float64),
+        lambda X: as_matrix(X, width=len(features)).astype(np.float64),
         outputs,
     )
 

@@ -23,7 +23,7 @@ from glassnet.nn.losses import OUTPUTS
 
 RANDOM = np.random.default_rng(0)
 STRICT = ["-std=c99", "-Wall", "-Wextra", "-Werror", "-pedantic"]
-FAST = ["-O3", "-ffp-contract=fast"]
+FAST = ["-O2", "-ffp-contract=fast"]
 
 needs_gcc = pytest.mark.skipif(not shutil.which("gcc"), reason="gcc is not installed")
 
@@ -125,7 +125,7 @@ def test_c_has_the_same_bits_by_clang(of_all):
     reason="aarch64-linux-gnu-gcc and qemu-user-static are not installed",
 )
 def test_c_has_the_same_bits_on_another_processor(of_all):
-    files = [one._replace(values=one.values[-60:]) for one in of_all]
+    files = [one._replace(values=one.values[-60:]) for one in of_all[::3]]
     check(files, run_all(["aarch64-linux-gnu-gcc", "-static", *FAST], files, ["qemu-aarch64-static"]))
 
 

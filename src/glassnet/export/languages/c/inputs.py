@@ -129,6 +129,8 @@ def _said(node: ast.expr, product: str) -> str:
     match node:
         case ast.Constant(value=float() as value):
             return number(value)
+        case ast.Name(id="nan" | "inf" as name):
+            return number(float(name))
         case ast.UnaryOp(operand=operand):
             return f"-{say(operand)}"
         case ast.BinOp(left=left, op=ast.Mult(), right=right):

@@ -76,6 +76,7 @@ PUBLIC = [
     "verify_export",
     "Imported",
     "from_onnx",
+    "from_sklearn",
     "ColumnTable",
     "PreparedTable",
     "prepare_table",

@@ -33,7 +33,7 @@ The public names; help() of each shows an example:
 - the mean of many networks, with their spread: Ensemble
 - files: save, load
 - networks in other languages, proven to compute the same: export, verify_export
-- networks from elsewhere: from_onnx, which gives an Imported
+- networks from elsewhere: from_onnx, from_sklearn, which give an Imported
 - the live lab, where a network learns before your eyes: lab
 - pictures and a page of them: glassnet.plots, glassnet.plots.report
 - errors: GlassnetError with InputError, InputTypeError, EngineError, FileError and GradientError;
@@ -77,6 +77,7 @@ if TYPE_CHECKING:
     from glassnet.export.exporting import export, verify_export
     from glassnet.export.importing.imported import Imported
     from glassnet.export.importing.onnx_files import from_onnx
+    from glassnet.export.importing.scikit_learn import from_sklearn
     from glassnet.lab.opening import lab
     from glassnet.model_selection.results import SweepResult
     from glassnet.model_selection.sweep import sweep
@@ -214,6 +215,7 @@ __all__ = [
     "explain",
     "export",
     "from_onnx",
+    "from_sklearn",
     "lab",
     "load",
     "loss_and_gradient",
@@ -243,6 +245,7 @@ _HOMES = {
     "glassnet.export.exporting": "verify_export",
     "glassnet.export.importing.imported": "Imported",
     "glassnet.export.importing.onnx_files": "from_onnx",
+    "glassnet.export.importing.scikit_learn": "from_sklearn",
     "glassnet.model_selection.results": "SweepResult",
     "glassnet.model_selection.sweep": "sweep",
     "glassnet.model_selection.time_folds": "PurgedKFold WalkForward",

@@ -17,6 +17,7 @@ from glassnet.export.steps import Step
 from glassnet.nn import reference
 from glassnet.nn.loss_values import softmax
 from glassnet.nn.network import Network, Parameters
+from glassnet.utils.array_checks import as_matrix
 
 
 class Feature(NamedTuple):
@@ -129,6 +130,10 @@ class Model:
             else:
                 names += [f"{answer.name} = {label}" for label in answer.labels]
         return tuple(names)
+
+    def plain_values(self, X: object) -> Floats:
+        """The features' numbers (n, features) of rows that hold just these."""
+        return as_matrix(X, width=len(self.features)).astype(np.float64)
 
     def outputs(self, values: Floats) -> Array:
         """The outputs (n, n_outputs), from the features' numbers (n, features).

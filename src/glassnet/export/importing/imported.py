@@ -15,7 +15,6 @@ from glassnet.errors import InputError
 from glassnet.export.model import Column, Model
 from glassnet.export.verification import Distance, distance
 from glassnet.nn.network import Network, Parameters
-from glassnet.utils.array_checks import as_matrix
 
 ROWS = 200
 """How many rows the original and the imported network are compared on."""
@@ -36,6 +35,7 @@ class Imported:
     model : all of it, from which `gn.export` writes files.
     distance : the `Distance` of its outputs from the original's, on 200 drawn rows: ``distance.error`` is
         relative to the largest output of the row, or to 1.
+    values : the features' numbers (n, features) of an X as the original takes it.
     flat : whether predictions of one value are (n,) instead of (n, 1).
 
     Example
@@ -52,6 +52,7 @@ class Imported:
 
     model: Model
     distance: Distance
+    values: Callable[[Any], Floats]
     flat: bool = False
 
     @property
@@ -71,17 +72,17 @@ class Imported:
 
     def inputs(self, X: object) -> Array:
         """The network's inputs (n, inputs), of rows as the original takes them."""
-        return self.model.inputs(self.model.members[0], self._values(X))
+        return self.model.inputs(self.model.members[0], self.values(X))
 
     def predict_proba(self, X: object) -> Array:
         """The probabilities (n, outputs); InputError where values are predicted."""
         if not self.model.is_classifier:
             raise InputError("The network predicts values, not probabilities: use predict.")
-        return self.model.outputs(self._values(X))
+        return self.model.outputs(self.values(X))
 
     def predict(self, X: object) -> NDArray[Any]:
         """The labels (n,), of several answers (n, answers), or the values (n, outputs)."""
-        outputs = self.model.outputs(self._values(X))
+        outputs = self.model.outputs(self.values(X))
         if not self.model.is_classifier:
             return outputs[:, 0] if self.flat and outputs.shape[1] == 1 else outputs
         numbers = self.model.numbers(outputs).T
@@ -89,9 +90,6 @@ class Imported:
             np.array(answer.labels)[own] for answer, own in zip(self.model.answers, numbers, strict=True)
         ]
         return columns[0] if len(columns) == 1 else np.stack(columns, axis=1)
-
-    def _values(self, X: object) -> Floats:
-        return as_matrix(X, width=len(self.model.features)).astype(np.float64)
 
     def __repr__(self) -> str:
         steps = sum(bool(column.steps) for column in self.preprocessing)
@@ -102,32 +100,48 @@ class Imported:
         )
 
 
-def imported(model: Model, original: Callable[[Floats], Any], *, flat: bool = False) -> Imported:
+def imported(
+    model: Model,
+    original: Callable[[Any], Any],
+    *,
+    flat: bool = False,
+    rows: Callable[[Floats], Any] | None = None,
+    values: Callable[[Any], Floats] | None = None,
+) -> Imported:
     """The network, after a comparison of its outputs with the original's on drawn rows.
+
+    `rows` makes what the original takes of the features' numbers, `values` these numbers of it; None for
+    both where they are the same.
 
     Raises InputError where they differ by more than rounding.
     """
-    rows = _drawn(model)
-    expected = np.asarray(original(rows))
-    found = model.outputs(rows)
+    drawn = _drawn(model)
+    values = values or model.plain_values
+    X = drawn if rows is None else rows(drawn)
+    expected = np.asarray(original(X))
+    found = model.outputs(values(X))
     numbers, near = model.numbers(found), _NEAR[model.dtype.name]
-    apart = distance(expected.reshape(len(rows), -1), found, numbers, numbers, near)
+    apart = distance(expected.reshape(ROWS, -1), found, numbers, numbers, near)
     if apart.error > near:
         raise InputError(
-            f"The imported network does not predict the same: on row {rows[apart.row].tolist()} it gives "
+            f"The imported network does not predict the same: on row {drawn[apart.row].tolist()} it gives "
             f"{found[apart.row].tolist()}, the original {expected[apart.row].tolist()}. The original "
             f"computes something that glassnet does not see."
         )
-    return Imported(model, apart, flat)
+    return Imported(model, apart, values, flat)
 
 
 def _drawn(model: Model) -> Floats:
-    """Rows (ROWS, features) whose inputs lie around 0."""
-    rows = np.random.default_rng(0).normal(size=(ROWS, len(model.features)))
+    """Rows (ROWS, features) whose inputs lie around 0, and whose categories are known ones."""
+    random = np.random.default_rng(0)
+    rows = random.normal(size=(ROWS, len(model.features)))
     for column in model.members[0].columns:
         scaling = {step.name: step.numbers[0] for step in column.steps if step.name in _SCALING}
         rows[:, column.feature] *= scaling.get("divide", 1.0) / (scaling.get("multiply") or 1.0)
         rows[:, column.feature] += scaling.get("subtract", 0.0) - scaling.get("add", 0.0)
+    for place, feature in enumerate(model.features):
+        if feature.categories is not None:
+            rows[:, place] = random.integers(max(1, len(feature.categories)), size=ROWS)
     return rows.astype(np.float32).astype(np.float64)  # which networks of either precision take as it is
 
 

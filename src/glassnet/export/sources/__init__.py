@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import numpy as np
-
-from glassnet.data.fixed_order import Floats
 from glassnet.data.holdout import listed
 from glassnet.errors import InputError, InputTypeError
-from glassnet.export.model import Model
+from glassnet.export.importing.imported import Imported
 from glassnet.export.sources.runs import source_of_run
 from glassnet.export.sources.source import Source
 from glassnet.nn.activations import ACTIVATIONS
 from glassnet.nn.losses import OUTPUTS
 from glassnet.training.run import TrainingRun
-from glassnet.utils.array_checks import as_matrix, check_finite
+from glassnet.utils.array_checks import check_finite
 
 
 def source_of(subject: object) -> Source:
@@ -24,8 +21,9 @@ def source_of(subject: object) -> Source:
     """
     if isinstance(subject, TrainingRun):
         source: Source | None = source_of_run(subject)
-    elif isinstance(model := getattr(subject, "model", None), Model):  # an `Imported`
-        source = _of_model(model)
+    elif isinstance(subject, Imported):
+        known = subject
+        source = Source(known.model, known.values, lambda X: known.model.outputs(known.values(X)))
     else:
         from glassnet.export.sources.estimators import source_of_estimator  # imports scikit-learn
 
@@ -49,10 +47,3 @@ def source_of(subject: object) -> Source:
             )
         check_finite(member.theta.flat, "The parameters")
     return source
-
-
-def _of_model(model: Model) -> Source:
-    def values(X: object) -> Floats:
-        return as_matrix(X, width=len(model.features)).astype(np.float64)
-
-    return Source(model, values, lambda X: model.outputs(values(X)))

@@ -29,7 +29,6 @@ from glassnet.sklearn.labels import MULTILABEL, MULTIOUTPUT, Labels, both_classe
 from glassnet.sklearn.regressor import MLPRegressor
 from glassnet.sklearn.samples import samples_of
 from glassnet.sklearn.tables import raw_columns
-from glassnet.utils.array_checks import as_matrix
 
 
 def source_of_estimator(subject: object) -> Source | None:
@@ -70,16 +69,13 @@ def _of_network(member: NetworkMember) -> Source:
     answers = (Answer("y", 0, 2, classes),) if pair else answers
     known = member_of(network, member.theta, member.encoding)
     features = tuple(Feature(column.name) for column in known.columns)
+    model = Model(features, (known,), answers, pair=pair)
 
     def outputs(X: Any) -> Array:
         Y_hat = member.predict_proba(X) if member.is_classifier else member.predict(X)
         return Y_hat.reshape(len(Y_hat), -1)
 
-    return Source(
-        Model(features, (known,), answers, pair=pair),
-        lambda X: as_matrix(X, width=len(features)).astype(np.float64),
-        outputs,
-    )
+    return Source(model, model.plain_values, outputs)
 
 
 def _of_member(subject: object) -> Source | None:

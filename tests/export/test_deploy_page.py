@@ -18,12 +18,14 @@ def blocks(language):
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """The files that the page's first block exports."""
+    """The files that the page's first two blocks export."""
     path = tmp_path_factory.mktemp("deploy")
     before = Path.cwd()
     try:
         os.chdir(path)
-        exec(blocks("python")[0], {"print": lambda *words: None})
+        names = {"print": lambda *words: None}
+        for block in blocks("python")[:2]:
+            exec(block, names)
     finally:
         os.chdir(before)
     return path
@@ -56,6 +58,14 @@ def test_sketch_of_the_page_prints_the_price(folder):
     (folder / "sketch.cpp").write_text(ARDUINO + blocks("c++")[1] + MAIN)
     output_of("g++", "-Wall", "-Wextra", "-Werror", "sketch.cpp", "-o", "sketch", folder=folder)
     assert float(output_of("./sketch", folder=folder)) == PRICE
+
+
+def test_device_of_the_page_learns_a_price(folder):
+    (folder / "device.c").write_text(blocks("c")[0])
+    output_of("gcc", "-std=c99", "-Wall", "-Werror", "device.c", "-o", "device", "-lm", folder=folder)
+    price, slope = re.findall(r"[\d.]+", output_of("./device", folder=folder))
+    assert abs(float(price) - 590) < 1
+    assert 1 < float(slope) < 6
 
 
 def test_module_of_the_web_page_gives_the_price(folder):

@@ -24,7 +24,7 @@ from glassnet.export.languages.c.network import (
     trains,
 )
 from glassnet.export.languages.c.texts import identifiers, number, quoted, rows
-from glassnet.export.languages.c.training import STEP, require_trainable, training_functions
+from glassnet.export.languages.c.training import STEP, about, require_trainable, training_functions
 from glassnet.export.languages.language import Options
 from glassnet.export.model import Member, Model, hard_rows
 
@@ -81,17 +81,23 @@ def _comment(model: Model, options: Options) -> str:
         what = ""
         if feature.categories is not None:
             shown = ", ".join(f"{at} {quoted(text)}" for at, text in enumerate(feature.categories))
-            what = f": {shown}, {len(feature.categories)} another one"
+            what = f": {shown}, -1 another one"
         elif feature.date:
             what = ": microseconds since 1970-01-01"
         lines.append(f"  x[{place}] {quoted(feature.name)}{what}")
     lines += ["", "Outputs:"]
     lines += [f"  [{place}] {quoted(output)}" for place, output in enumerate(model.output_names)]
-    if mode_of(options) == "bits":
+    promised = promises(model, options)
+    if promised == 0:
         lines += [
             "",
             "The outputs have the bits of glassnet's own, whatever the compiler's level, where fma is that",
             "of IEEE 754. Compiling for a processor that has it (as by -march=native) makes it fast.",
+        ]
+    elif promised:
+        lines += [
+            "",
+            f"The outputs are within {promised:g} of glassnet's own, of the largest one or of 1.",
         ]
     if options.precision in FIXED:
         lines += [
@@ -110,6 +116,8 @@ def _comment(model: Model, options: Options) -> str:
             "",
             f"{name}_gradient gives dy[output * {name}_INPUTS + input], the derivatives of the outputs.",
         ]
+    if trains(options):
+        lines += about(model, name)
     return "\n".join(f"// {line}".rstrip() for line in lines)
 
 

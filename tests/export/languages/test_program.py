@@ -15,7 +15,11 @@ from glassnet.export.verification import distance
 from glassnet.nn.activations import ACTIVATIONS
 from glassnet.nn.losses import OUTPUTS
 
-LANGUAGES = [(".py", "numpy"), (".py", "plain"), (".js", ""), (".m", ""), (".rs", ""), (".sql", "")]
+LANGUAGES = [
+    (suffix, mode)
+    for suffix in (".go", ".java", ".js", ".m", ".py", ".rs", ".sql")
+    for mode in language_of(suffix).modes
+]
 each_language = pytest.mark.parametrize(("suffix", "mode"), LANGUAGES)
 COLUMNS = tuple(Column(name, place, ()) for place, name in enumerate("abc"))
 X = np.random.default_rng(0).normal(0, 3, (200, 3))

@@ -11,6 +11,8 @@ from glassnet.errors import InputError
 from glassnet.export.languages.language import Language
 
 MODULES = {
+    ".go": "go",
+    ".java": "java",
     ".c": "c",
     ".js": "javascript",
     ".m": "octave",

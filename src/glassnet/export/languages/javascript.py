@@ -11,12 +11,13 @@ from glassnet.data.fixed_order import Floats
 from glassnet.export.languages.language import Language, Options, Ran
 from glassnet.export.languages.program import (
     PUBLIC,
+    Tables,
     commented,
+    file_of,
     outputs_name,
     program_of,
     promises,
-    texts_of,
-    wrapped,
+    tables_of,
 )
 from glassnet.export.languages.running import filtered, tool
 from glassnet.export.languages.translation import Dialect, in_dialect
@@ -29,7 +30,6 @@ def _function(name: str, arguments: Sequence[tuple[str, str]], kind: str) -> str
 
 
 _DIALECT = Dialect(
-    number=repr,
     calls={
         **{name: f"Math.{name}({{0}})" for name in ("abs", "exp", "floor", "log", "tanh")},
         "inf": "Infinity",
@@ -37,19 +37,18 @@ _DIALECT = Dialect(
         "len": "{0}.length",
         "nan": "NaN",
     },
-    choose="({0} ? {1} : {2})",
-    entry=lambda name, place: f"{name}[{place}]",
     vectors=("[{0}]", "new Array({0}).fill(0)"),
-    places="[{0}]",
     function=_function,
     first="let {0} = {1};",
-    again="{0} = {1};",
-    ret="return {0};",
     loop="for (let {0} = {1}; {0} < {2}; {0}++) {{",
-    when="if ({0}) {{",
-    close="}",
-    end="}",
-    comment="//",
+)
+
+_TABLES = Tables(
+    json.dumps,
+    features="export const FEATURES = [",
+    classes="export const CLASSES = [",
+    numbers="const {0} = [",
+    categories="export const CATEGORIES = {",
 )
 
 _PREDICT = """\
@@ -61,20 +60,14 @@ export function predict(x) {{
 
 def write(model: Model, options: Options) -> bytes:
     """The file's bytes: ASCII, whatever the names and labels are."""
-    program, texts = program_of(model), texts_of(model)
-    known = [f"{json.dumps(name)}: {json.dumps(categories)}" for name, categories in texts.categories]
-    lines = wrapped("export const FEATURES = [", map(json.dumps, texts.features), "];")
-    lines += wrapped("export const CATEGORIES = {", known, "};")
-    lines += wrapped("export const CLASSES = [", map(json.dumps, texts.classes), "];")
-    for name, values in program.constants.items():
-        lines += wrapped(f"const {name} = [", map(repr, values.ravel().tolist()), "];")
+    program = program_of(model)
     functions = in_dialect(program.functions, _DIALECT)
     if len(model.answers) == 1 and model.is_classifier:
         functions.append(_PREDICT.format("The label", "return CLASSES[0][label_numbers(x)[0]];"))
     elif model.is_classifier:
         each = "return label_numbers(x).map((number, answer) => CLASSES[answer][number]);"
         functions.append(_PREDICT.format("The label of each answer", each))
-    return "\n\n".join([commented(model, "//"), "\n".join(lines), *functions, ""]).encode("ascii")
+    return file_of([commented(model, "//"), *tables_of(model, program, _TABLES), *functions])
 
 
 _FILTER = """\

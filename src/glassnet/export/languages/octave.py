@@ -11,6 +11,7 @@ from glassnet.data.fixed_order import Floats
 from glassnet.export.languages.language import Language, Options, Ran
 from glassnet.export.languages.program import (
     commented,
+    file_of,
     program_of,
     promises,
     texts_of,
@@ -26,7 +27,6 @@ def _head(name: str, arguments: Sequence[tuple[str, str]], kind: str) -> str:
 
 
 _DIALECT = Dialect(
-    number=repr,
     calls={
         **{name: f"{name}({{0}})" for name in ("abs", "exp", "floor", "isnan", "log", "tanh")},
         "both": "[1 - {0}, {0}]",
@@ -35,15 +35,9 @@ _DIALECT = Dialect(
     },
     choose="choose({0}, {1}, {2})",
     entry=lambda name, place: f"{name}(:, {int(place) + 1})",
-    vectors=("[{0}]", ""),
-    places="[{0}]",
     function=_head,
     first="{0} = {1};",
-    again="{0} = {1};",
     ret="result = {0};",
-    loop="",
-    when="",
-    close="",
     end="end",
     comment="%",
     words={"*": ".*", "/": "./", "and": "&", "or": "|"},
@@ -117,8 +111,8 @@ def write(model: Model, options: Options) -> bytes:
     for name, values in program.constants.items():
         numbers = wrapped("    result = [", map(repr, values.ravel().tolist()), "    ];", " ...")
         constants.append("\n".join([f"function result = {name}()", *numbers, "end"]))
-    parts = ["\n".join([*usage, "%", commented(model, "%", 1)]), first, *functions, *constants, ""]
-    return "\n\n".join(parts).encode("utf-8")
+    comment = "\n".join([*usage, "%", commented(model, "%", 1)])
+    return file_of([comment, first, *functions, *constants])
 
 
 def _literal(label: object) -> str:

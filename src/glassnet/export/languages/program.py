@@ -171,6 +171,46 @@ def quoted(text: str, escape: Callable[[int], str]) -> str:
     return f'"{"".join(plain)}"'
 
 
+class Tables(NamedTuple):
+    """How a language says a file's constants.
+
+    text : a text, or a label.
+    features, classes, numbers : how the names of the features, the labels of the answers and an array of
+        numbers begin, this one with its name and its size.
+    row : the labels of an answer.
+    categories : how the texts of the features' categories, by their names, begin; "" for none.
+    end : the last line of each.
+    """
+
+    text: Callable[[Any], str]
+    features: str
+    classes: str
+    numbers: str
+    row: str = "[{0}]"
+    categories: str = ""
+    end: str = "];"
+
+
+def tables_of(model: Model, program: Program, say: Tables) -> list[str]:
+    """The constants of a file."""
+    texts = texts_of(model)
+    classes = (say.row.format(", ".join(map(say.text, labels))) for labels in texts.classes)
+    lines = wrapped(say.features, map(say.text, texts.features), say.end)
+    if say.categories:
+        known = (f"{say.text(name)}: {say.text(categories)}" for name, categories in texts.categories)
+        lines += wrapped(say.categories, known, "}" + say.end[1:])
+    lines += wrapped(say.classes, classes, say.end)
+    for name, values in program.constants.items():
+        head = say.numbers.format(name, values.size)
+        lines += wrapped(head, map(repr, values.ravel().tolist()), say.end)
+    return ["\n".join(lines)]
+
+
+def file_of(parts: Iterable[str]) -> bytes:
+    """A file of parts, with a line between two."""
+    return ("\n\n".join(parts) + "\n").encode()
+
+
 def wrapped(head: str, items: Iterable[str], end: str, goes_on: str = "") -> list[str]:
     """Items between a head and an end, in lines; none where there are no items. `goes_on` ends those that
     go on."""

@@ -13,13 +13,14 @@ from glassnet.data.fixed_order import Floats
 from glassnet.export.languages.language import Language, Options, Ran
 from glassnet.export.languages.program import (
     Program,
+    Tables,
     commented,
+    file_of,
     outputs_name,
     program_of,
     promises,
     ran,
-    texts_of,
-    wrapped,
+    tables_of,
 )
 from glassnet.export.languages.translation import Dialect, definitions, in_dialect, needed
 from glassnet.export.model import Model
@@ -27,7 +28,6 @@ from glassnet.export.model import Model
 _MATH = ("inf", "isnan", "log", "nan", "tanh")
 
 _NUMPY = Dialect(
-    number=repr,
     calls={
         **{name: f"np.{name}({{0}})" for name in ("abs", "exp", "floor", "isnan", "log", "tanh")},
         "both": "np.hstack([1 - {0}, {0}])",
@@ -45,9 +45,6 @@ _NUMPY = Dialect(
     first="{0} = {1}",
     again="{0} = {1}",
     ret="return {0}",
-    loop="",
-    when="",
-    close="",
     end="",
     comment="#",
     own={
@@ -66,6 +63,15 @@ def softmax(z, start, stop):
     e = np.exp(z[:, start:stop] - z[:, start:stop].max(axis=1, keepdims=True))
     return np.hstack([z[:, :start], e / e.sum(axis=1, keepdims=True), z[:, stop:]])""",
     },
+)
+
+_TABLES = Tables(
+    ascii,
+    features="FEATURES = [",
+    classes="CLASSES = [",
+    numbers="{0} = [",
+    categories="CATEGORIES = {",
+    end="]",
 )
 
 _PREDICT = '''\
@@ -95,8 +101,7 @@ def write(model: Model, options: Options) -> bytes:
     if plain:
         names = [name for name in _MATH if re.search(rf"(?<!\.)\b{name}\b", "".join(functions))]
         imports = "import math" + (f"\nfrom math import {', '.join(names)}" if names else "")
-    constants = "\n".join(_constants(model, program))
-    return "\n\n".join([commented(model, "#"), imports, constants, *functions, ""]).encode("ascii")
+    return file_of([commented(model, "#"), imports, *tables_of(model, program, _TABLES), *functions])
 
 
 def _plain(program: Program) -> list[str]:
@@ -104,22 +109,12 @@ def _plain(program: Program) -> list[str]:
     return [*(ast.unparse(definitions()[name]) for name in names), *map(ast.unparse, program.functions)]
 
 
-def _constants(model: Model, program: Program) -> list[str]:
-    texts = texts_of(model)
-    lines = wrapped("FEATURES = [", map(ascii, texts.features), "]")
-    lines += wrapped("CATEGORIES = {", (f"{name!a}: {known!a}" for name, known in texts.categories), "}")
-    lines += wrapped("CLASSES = [", map(ascii, texts.classes), "]")
-    for name, values in program.constants.items():
-        lines += wrapped(f"{name} = [", map(repr, values.ravel().tolist()), "]")
-    return lines
-
-
 def run(path: Path, model: Model, options: Options, values: Floats) -> Ran:
     """Run the file in this process."""
     functions = runpy.run_path(str(path))
     outputs = functions[outputs_name(model)]
     numbers = functions.get("label_numbers", lambda x: [])
-    if options.mode == "numpy":
+    if "np" in functions:
         return ran(model, np.hstack([f(values) for f in ([outputs, numbers][: 1 + model.is_classifier])]))
     return ran(model, [[*outputs(row), *numbers(row)] for row in values.tolist()])
 

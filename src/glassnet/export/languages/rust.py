@@ -10,13 +10,14 @@ from glassnet.data.fixed_order import Floats
 from glassnet.export.languages.language import Language, Options, Ran
 from glassnet.export.languages.program import (
     PUBLIC,
+    Tables,
     commented,
+    file_of,
     outputs_name,
     program_of,
     promises,
     quoted,
-    texts_of,
-    wrapped,
+    tables_of,
 )
 from glassnet.export.languages.running import done, filtered, tool
 from glassnet.export.languages.translation import Dialect, in_dialect
@@ -32,7 +33,6 @@ def _function(name: str, arguments: Sequence[tuple[str, str]], kind: str) -> str
 
 
 _DIALECT = Dialect(
-    number=repr,
     calls={
         **{name: f"f64::{name}({{0}})" for name in ("abs", "exp", "floor", "tanh")},
         "inf": "f64::INFINITY",
@@ -42,19 +42,27 @@ _DIALECT = Dialect(
         "nan": "f64::NAN",
     },
     choose="(if {0} {{ {1} }} else {{ {2} }})",
-    entry=lambda name, place: f"{name}[{place}]",
     vectors=("vec![{0}]", "vec![0.0; {0}]"),
     places="vec![{0}]",
     function=_function,
     first="let mut {0} = {1};",
-    again="{0} = {1};",
-    ret="return {0};",
     loop="for {0} in {1}..{2} {{",
     when="if {0} {{",
-    close="}",
-    end="}",
     comment="///",
     passed="&{0}",
+)
+
+
+def _text(text: object) -> str:
+    return quoted(str(text), lambda code: f"\\u{{{code:x}}}")
+
+
+_TABLES = Tables(
+    _text,
+    features="pub static FEATURES: &[&str] = &[",
+    classes="pub static CLASSES: &[&[&str]] = &[",
+    numbers="static {0}: [f64; {1}] = [",
+    row="&[{0}]",
 )
 
 _PREDICT = """\
@@ -66,21 +74,11 @@ pub fn predict(x: &[f64]) -> Vec<&'static str> {
 
 def write(model: Model, options: Options) -> bytes:
     """The file's bytes: ASCII, whatever the names and labels are."""
-    program, texts = program_of(model), texts_of(model)
-    lines = wrapped("pub static FEATURES: &[&str] = &[", map(_text, texts.features), "];")
-    classes = (f"&[{', '.join(map(_text, labels))}]" for labels in texts.classes)
-    lines += wrapped("pub static CLASSES: &[&[&str]] = &[", classes, "];")
-    for name, values in program.constants.items():
-        numbers = map(repr, values.ravel().tolist())
-        lines += wrapped(f"static {name}: [f64; {values.size}] = [", numbers, "];")
+    program = program_of(model)
     functions = in_dialect(program.functions, _DIALECT) + [_PREDICT] * model.is_classifier
     allowed = "#![allow(dead_code, non_snake_case, unused_mut, unused_parens)]"
-    parts = [commented(model, "//"), allowed, "\n".join(lines), *functions, ""]
-    return "\n\n".join(parts).encode("ascii")
-
-
-def _text(text: object) -> str:
-    return quoted(str(text), lambda code: f"\\u{{{code:x}}}")
+    tables = tables_of(model, program, _TABLES)
+    return file_of([commented(model, "//"), allowed, *tables, *functions])
 
 
 _FILTER = """\

@@ -56,19 +56,9 @@ _DIALECT = Dialect(
         "nan": "NULL",
         "known": "NULLIF({0}, 'NaN')",  # a text, and so no number, for SQLite
     },
-    choose="CASE WHEN {0} THEN {1} ELSE {2} END",
-    entry=lambda name, place: f"{name}{int(place) + 1}",
-    vectors=("", ""),
-    places="",
     function=lambda name, arguments, kind: "",
     first="",
-    again="",
-    ret="",
-    loop="",
-    when="",
-    close="",
-    end="",
-    comment="--",
+    choose="CASE WHEN {0} THEN {1} ELSE {2} END",
     words={"==": "=", "and": "AND", "or": "OR"},
 )
 

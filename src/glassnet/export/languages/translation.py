@@ -20,40 +20,41 @@ KINDS = {"float": "number", "int": "place", "list[float]": "vector", "list[int]"
 
 
 class Dialect(NamedTuple):
-    """How a language says things; in texts, {0}, {1}, ... are the parts.
+    """How a language says things, where not as C does; in texts, {0}, {1}, ... are the parts.
 
-    number : a float.
     calls : functions that the language has, and the names of constants; others are translated.
-    choose : a condition, and the numbers if it holds and if not.
-    entry : an entry of a vector, from the vector's name and the place.
+    function : a function's head, from its name, its arguments by name and kind (of `KINDS`), and its kind.
+    first : the first assignment to a name.
     vectors : a vector of given numbers, and one of as many zeros as a number says.
     places : a vector of given places.
-    function : a function's head, from its name, its arguments by name and kind (of `KINDS`), and its kind.
-    first, again, ret : statements: the first assignment to a name, another one, and ``return``.
+    passed : how a vector is handed to a function.
+    again, ret : another assignment, and ``return``.
     loop, when, close : the heads of a loop (name, start, stop) and of an ``if``, and their last line.
     end : the last line of a function.
     comment : what a line of comment begins with.
-    passed : how a vector is handed to a function.
+    choose : a condition, and the numbers if it holds and if not.
+    entry : an entry of a vector, from the vector's name and the place.
+    number : a float.
     words : what operators are called that are not as in C.
     own : functions of `helpers` that the language says in its own way, whole.
     """
 
-    number: Callable[[float], str]
     calls: Mapping[str, str]
-    choose: str
-    entry: Callable[[str, str], str]
-    vectors: tuple[str, str]
-    places: str
     function: Callable[[str, Sequence[tuple[str, str]], str], str]
     first: str
-    again: str
-    ret: str
-    loop: str
-    when: str
-    close: str
-    end: str
-    comment: str
+    vectors: tuple[str, str] = ("[{0}]", "")
+    places: str = "[{0}]"
     passed: str = "{0}"
+    again: str = "{0} = {1};"
+    ret: str = "return {0};"
+    loop: str = ""
+    when: str = "if ({0}) {{"
+    close: str = "}"
+    end: str = "}"
+    comment: str = "//"
+    choose: str = "({0} ? {1} : {2})"
+    entry: Callable[[str, str], str] = "{}[{}]".format
+    number: Callable[[float], str] = repr
     words: Mapping[str, str] = {"and": "&&", "or": "||"}
     own: Mapping[str, str] = {}
 

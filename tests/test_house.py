@@ -112,6 +112,7 @@ PUBLIC = [
     "GlassnetWarning",
     "GradientCheck",
     "GradientError",
+    "MissingLibraryError",
     "InputError",
     "InputTypeError",
     "CheckpointWarning",

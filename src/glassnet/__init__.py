@@ -36,7 +36,8 @@ The public names; help() of each shows an example:
 - networks from elsewhere: from_onnx, from_sklearn, which give an Imported
 - the live lab, where a network learns before your eyes: lab
 - pictures and a page of them: glassnet.plots, glassnet.plots.report
-- errors: GlassnetError with InputError, InputTypeError, EngineError, FileError and GradientError;
+- errors: GlassnetError with InputError, InputTypeError, EngineError, FileError,
+  MissingLibraryError and GradientError;
   warnings: GlassnetWarning with DivergenceWarning, InterruptedTrainingWarning, StalledTrainingWarning,
   PreprocessingWarning and CheckpointWarning
 
@@ -58,6 +59,7 @@ from glassnet.errors import (
     InputError,
     InputTypeError,
     InterruptedTrainingWarning,
+    MissingLibraryError,
     PreprocessingWarning,
     StalledTrainingWarning,
 )
@@ -183,6 +185,7 @@ __all__ = [
     "LossCurveDisplay",
     "MLPClassifier",
     "MLPRegressor",
+    "MissingLibraryError",
     "Nadam",
     "Network",
     "NetworkDiagramDisplay",

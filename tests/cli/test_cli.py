@@ -33,7 +33,7 @@ from glassnet.nn.activations import ACTIVATIONS
 from glassnet.training.steppers import RULES
 from glassnet.utils.array_checks import FLOATS
 
-COMMANDS = ["train", "check", "predict", "lab", "sweep", "bench", "info"]
+COMMANDS = ["train", "check", "predict", "export", "lab", "sweep", "bench", "info"]
 SMALL = ["--set", "data.n_samples=60", "--iterations", "5", "--no-pictures", "--no-report"]
 SWEEP_SMALL = ["--set", "data.n_samples=60", "--iterations", "3", "--no-pictures"]
 

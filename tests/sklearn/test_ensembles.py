@@ -181,6 +181,11 @@ def test_classes_are_those_of_the_mean_probability():
     assert model.score(X, classes) == np.mean(model.predict(X) == classes)
 
 
+def test_one_class_alone_is_what_every_sample_is():
+    model = gn.Ensemble(CLASSIFIER, 2, random_state=0).fit(X, np.full(80, "ham"))
+    assert model.predict(X).tolist() == ["ham"] * 80
+
+
 def test_several_labels_and_several_columns_of_classes_are_averaged_too():
     Z, marks = make_multilabel_classification(80, 4, n_classes=3, random_state=0)
     model = gn.Ensemble(CLASSIFIER, 3, random_state=0).fit(Z, marks)

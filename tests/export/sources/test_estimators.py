@@ -20,7 +20,6 @@ LABELS = {
     "multiclass": np.digitize(X[:, 0], [0, 2]) * 2.0,
     "multilabel": (X[:, :2] > 1).astype(int),
     "multioutput": np.column_stack([np.digitize(X[:, 0], [0, 2]), X[:, 1] > 1]),
-    "one class": np.full(60, "only"),
 }
 FAST = {"hidden_layer_sizes": (4,), "activation": "tanh", "max_iter": 3, "random_state": 0}
 
@@ -60,6 +59,11 @@ def test_source_of_classifier_gives_its_probabilities_and_labels(kind, dtype):
     rows = X.astype(dtype)
     source = assert_same(gn.MLPClassifier(**FAST).fit(rows, LABELS[kind]), rows)
     assert [feature.name for feature in source.model.features] == ["x0", "x1", "x2"]
+
+
+def test_source_of_refuses_a_classifier_of_one_class():
+    with pytest.raises(InputError, match="one class alone, 'only'"):
+        source_of(gn.MLPClassifier(**FAST).fit(X, np.full(60, "only")))
 
 
 @pytest.mark.parametrize("loss", ["squared_error", "poisson"])

@@ -35,14 +35,17 @@ TABLE = pd.DataFrame(
 )
 
 
-def steps_of(transformer, X):
-    """What the steps of a fitted transformer give, (n, columns)."""
+def steps_of(transformer, X, other=99):
+    """What the steps of a fitted transformer give, (n, columns); `other` stands for unknown categories."""
     named = isinstance(X, pd.DataFrame)
     names = [*X.columns] if named else [f"x{place}" for place in range(X.shape[1])]
     inputs = Inputs(names, named)
     features, columns = inputs.finish(inputs.through([transformer]))
     values = inputs.values(X)
     assert values.shape == (len(X), len(features))
+    for place, feature in enumerate(features):  # any other number is an unknown category
+        if feature.categories is not None:
+            values[values[:, place] == len(feature.categories), place] = other
     made = []
     for column in columns:
         of_column = values[:, column.feature]
@@ -122,7 +125,8 @@ def test_steps_of_encoders_give_their_bits(encoder):
         rows = pd.concat(
             [rows, pd.DataFrame({"color": ["x", np.nan], "shade": ["y", "dark"], "grade": [4.0, 1]})]
         )
-    assert np.array_equal(steps_of(encoder, rows), transformed(encoder, rows))
+    for other in (-1, 99):
+        assert np.array_equal(steps_of(encoder, rows, other), transformed(encoder, rows))
 
 
 def test_steps_of_column_transformer_give_its_bits():

@@ -22,7 +22,8 @@ def from_sklearn(estimator: object) -> Imported:
         RobustScaler.
 
     Its predictions are compared with the original's on drawn rows: `Imported.distance`. They take what the
-    original takes, such as a data frame. A category for which an encoder raises an error is here as none.
+    original takes, such as a data frame. Where an encoder raises an error for a new category, here all
+    columns of OneHotEncoder are 0, and OrdinalEncoder's is as for a missing one, else NaN.
 
     Raises InputTypeError for another object, InputError for other transformers, all of which it names, and
     scikit-learn's NotFittedError before `fit`. `MLPClassifier.from_sklearn` makes an estimator instead.

@@ -179,5 +179,6 @@ def _model(estimator: Any, features: tuple[Feature, ...], member: Member) -> Mod
         return Model(features, (member,), answers_of(member.network, None))
     classes = tuple(labels.classes.tolist())
     pair = member.network.sizes[-1] == 1
-    classes = classes * 2 if len(classes) == 1 else classes  # y had one class alone
+    if len(classes) == 1:
+        raise InputError(f"y had one class alone, {classes[0]!r}: there is no network to export.")
     return Model(features, (member,), (Answer("y", 0, len(classes), classes),), pair=pair)

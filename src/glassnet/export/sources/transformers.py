@@ -311,8 +311,7 @@ def _coded(
 ) -> Draft:
     """The column that has these codes of categories, and `unknown` of others.
 
-    An unknown category, where the encoder raises an error for it, counts as a missing one, which is NaN
-    where the encoder never saw one.
+    Where that is NaN, an unknown category counts as a missing one.
     """
     if draft.steps:
         raise InputError(
@@ -335,7 +334,8 @@ def _coded(
         table = [numbers.get(number, unknown) for number in range(max(numbers, default=-1) + 1)]
         steps = (Step("pick", tuple(table)),)
         if not np.isnan(unknown):
-            steps = (Step("clip", (0.0, float(len(table)))), Step("pick", (*table, unknown)))
+            ends = Step("add", (1.0,)), Step("clip", (0.0, len(table) + 1.0))
+            steps = (*ends, Step("pick", (unknown, *table, unknown)))
         steps += () if np.isnan(missing) else (Step("fill", (missing,)),)
     fill = None if draft.fill is None else inputs.number(draft.place, draft.fill)
     return Draft(name, draft.place, fill=fill, encoded=True).then(*steps)

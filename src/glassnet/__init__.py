@@ -33,7 +33,7 @@ The public names; help() of each shows an example:
 - the mean of many networks, with their spread: Ensemble
 - files: save, load
 - networks in other languages, proven to compute the same: export, verify_export
-- networks from elsewhere: from_onnx, from_sklearn, which give an Imported
+- networks from elsewhere: from_torch, from_keras, from_sklearn and from_onnx, which give an Imported
 - the live lab, where a network learns before your eyes: lab
 - pictures and a page of them: glassnet.plots, glassnet.plots.report
 - errors: GlassnetError with InputError, InputTypeError, EngineError, FileError,
@@ -78,8 +78,10 @@ if TYPE_CHECKING:
     from glassnet.engine.prepare import loss_and_gradient, prepare
     from glassnet.export.exporting import export, verify_export
     from glassnet.export.importing.imported import Imported
+    from glassnet.export.importing.keras_models import from_keras
     from glassnet.export.importing.onnx_files import from_onnx
     from glassnet.export.importing.scikit_learn import from_sklearn
+    from glassnet.export.importing.torch_modules import from_torch
     from glassnet.lab.opening import lab
     from glassnet.model_selection.results import SweepResult
     from glassnet.model_selection.sweep import sweep
@@ -217,8 +219,10 @@ __all__ = [
     "diagnose",
     "explain",
     "export",
+    "from_keras",
     "from_onnx",
     "from_sklearn",
+    "from_torch",
     "lab",
     "load",
     "loss_and_gradient",
@@ -247,8 +251,10 @@ _HOMES = {
     "glassnet.engine.prepare": "loss_and_gradient prepare",
     "glassnet.export.exporting": "verify_export",
     "glassnet.export.importing.imported": "Imported",
+    "glassnet.export.importing.keras_models": "from_keras",
     "glassnet.export.importing.onnx_files": "from_onnx",
     "glassnet.export.importing.scikit_learn": "from_sklearn",
+    "glassnet.export.importing.torch_modules": "from_torch",
     "glassnet.model_selection.results": "SweepResult",
     "glassnet.model_selection.sweep": "sweep",
     "glassnet.model_selection.time_folds": "PurgedKFold WalkForward",

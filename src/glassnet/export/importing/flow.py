@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -19,7 +19,7 @@ from glassnet.nn.losses import ALL_OUTPUTS
 from glassnet.nn.network import Network, Parameters
 from glassnet.utils.array_checks import cast
 
-GRID = np.concatenate([np.linspace(-30, 30, 1201), [-100.0, -50.0, 50.0, 100.0]])
+GRID = np.concatenate([np.linspace(-30, 30, 1201), [-80.0, -50.0, 50.0, 80.0]])
 """Where functions are compared: a composition of any operations is known by its values."""
 
 _SAME = 1e-5
@@ -98,6 +98,15 @@ class Flow:
         if op in _FACTORS:
             scale = _OPERATIONS[op](scale, vector)
         return replace(flow, scale=scale, shift=_OPERATIONS[op](shift, vector))
+
+    def normalized(
+        self, mean: Array, variance: Array, epsilon: float, scale: Array | None, shift: Array | None
+    ) -> Flow:
+        """(x - mean) / sqrt(variance + epsilon), times the scale, plus the shift."""
+        factor = 1 / np.sqrt(variance.astype(np.float64) + epsilon)
+        flow = self.moved("subtract", mean)
+        flow = flow.moved("multiply", factor if scale is None else factor * scale)
+        return flow if shift is None else flow.moved("add", shift)
 
     def bent(self, function: Callable[[Array], Any]) -> Flow:
         """A function of one number."""
@@ -194,6 +203,16 @@ _OPERATIONS: dict[str, Callable[[Any, Any], Any]] = {
     "multiply": np.multiply,
     "divide": np.divide,
 }
+
+
+def through(flow: Flow, layers: Iterable[tuple[str, Callable[[Flow], Flow]]]) -> Flow:
+    """The network after layers, each a name and what it does; InputError names the one in the way."""
+    for number, (name, layer) in enumerate(layers, 1):
+        try:
+            flow = layer(flow)
+        except InputError as error:
+            raise InputError(f"Layer {number} ({name}): {error}.") from error
+    return flow
 
 
 def near(curve: Array, expected: Array) -> bool:

@@ -176,8 +176,7 @@ def _normalization(inputs: list[Any], attributes: Mapping[str, Any], node: Any) 
     if attributes.get("training_mode"):
         raise InputError("it is in training mode")
     flow, scale, shift, mean, variance = inputs
-    factor = scale / np.sqrt(variance.astype(np.float64) + attributes.get("epsilon", 1e-5))
-    result: Flow = flow.moved("subtract", mean).moved("multiply", factor).moved("add", shift)
+    result: Flow = flow.normalized(mean, variance, attributes.get("epsilon", 1e-5), scale, shift)
     return result
 
 

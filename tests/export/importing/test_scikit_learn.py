@@ -69,7 +69,8 @@ def test_from_sklearn_trains_on_and_is_exported_with_its_preprocessing():
     run = gn.train(known.network, known.inputs(TABLE), X[:, 1], parameters=known.parameters, iterations=1)
     assert not np.array_equal(run.parameters.flat, known.parameters.flat)
     source = source_of(known)
-    assert [feature.name for feature in source.model.features] == ["size", "color", "grade", "grade"]
+    names = [feature.name for feature in source.model.features]
+    assert names == ["size", "color", "grade", "grade as a category"]
     assert np.array_equal(source.model.outputs(source.values(TABLE))[:, 0], known.predict(TABLE))
 
 

@@ -78,4 +78,6 @@ def test_query_that_databases_do_not_take_is_refused(tmp_path):
         run = gn.train(gn.Network((1, width, 2)), X, y, iterations=1, random_state=0)
         with pytest.raises(InputError, match=message):
             export(run, tmp_path / "refused.sql")
+    with pytest.raises(InputError, match="have the names 'x1' more than once"):
+        export(run, tmp_path / "refused.sql", key="X1")
     assert not (tmp_path / "refused.sql").exists()

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from glassnet.data.fixed_order import Floats
+from glassnet.data.holdout import listed
 from glassnet.errors import InputError
 from glassnet.export.languages.language import Language, Options, Ran
 from glassnet.export.languages.program import (
@@ -236,6 +237,13 @@ def write(model: Model, options: Options) -> bytes:
     known = [category for _, categories in texts.categories for category in categories]
     if any("\0" in text for text in [*texts.features, *labels, *known]):
         raise InputError("A name, category or label has the character NUL, which databases do not take.")
+    names = [str(options.settings["key"]), *(feature.name for feature in model.features)]
+    repeated = [name for name, count in Counter(map(str.lower, names)).items() if count > 1]
+    if repeated:
+        raise InputError(
+            f"The key and the features have the names {listed(repeated)} more than once, for a database, "
+            f"which takes large letters for small ones: choose another key, as key='row', or rename some."
+        )
     columns = _Columns(program_of(model, by_entries=False), len(model.features))
     outputs = columns.run(outputs_name(model))
     named = [f"{name} AS {'p' if model.is_classifier else 'y'}{k}" for k, name in enumerate(outputs, 1)]

@@ -68,20 +68,23 @@ class Inputs:
         return float(known.setdefault(category, len(known)))
 
     def finish(self, drafts: Sequence[Draft]) -> tuple[tuple[Feature, ...], tuple[Column, ...]]:
-        """The features, of the columns that are read, and the network's inputs from them."""
+        """The features, of the columns that are read, and the network's inputs from them.
+
+        A column that is read as a number and as a category is two features, of two names.
+        """
         self._read = sorted({(draft.place, draft.encoded) for draft in drafts})
-        features = tuple(
-            Feature(
-                self._names[place],
-                tuple(map(_text, self._categories.get(place, ()))) if encoded else None,
-            )
-            for place, encoded in self._read
-        )
+        features = []
+        for place, encoded in self._read:
+            name, texts = self._names[place], None
+            if encoded:
+                name += " as a category" if (place, False) in self._read else ""
+                texts = tuple(map(_text, self._categories.get(place, ())))
+            features.append(Feature(name, texts))
         columns = tuple(
             Column(draft.name, self._read.index((draft.place, draft.encoded)), draft.then().steps)
             for draft in drafts
         )
-        return features, columns
+        return tuple(features), columns
 
     def values(self, X: Any) -> Floats:
         """The features' numbers (n, features) of an X as the first transformer takes it."""

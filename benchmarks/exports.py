@@ -1,10 +1,11 @@
-"""Whether networks in C have the engine's bits, how fast one row goes, and how large they are.
+"""Whether exported networks keep their promises, how fast one row goes in C, and how many bytes it takes.
 
 ``python -m benchmarks.exports`` writes a network for each activation, output and precision, of a drawn
 shape, compiles them with every compiler that the machine has, and compares each on 100,000 rows
 (``--rows``), hard ones among them, with what the engine gives. Then it times one row of 64-100-10 by
-`predict_proba`, by the file in C and by ONNX Runtime, and prints the bytes of 2-3-2 and 24-8-2. It says
-which tools the machine lacks.
+`predict_proba`, by the file in C and by ONNX Runtime, and prints the bytes of 2-3-2 and 24-8-2. At last it
+runs the networks in float64 in every other language, on a tenth of the rows. It says which tools the
+machine lacks.
 """
 
 from __future__ import annotations
@@ -24,11 +25,14 @@ import numpy as np
 
 import glassnet as gn
 from benchmarks.record import describe_machine, machine_line
+from glassnet.data.fixed_order import Floats
+from glassnet.export.languages import MODULES, language_of
 from glassnet.export.languages.c.run import Exported, run_all
 from glassnet.export.languages.c.write import write
-from glassnet.export.languages.language import Options
+from glassnet.export.languages.language import MissingToolError, Options
 from glassnet.export.model import Column, Feature, Member, Model, hard_rows
 from glassnet.export.sources.runs import answers_of
+from glassnet.export.verification import distance
 from glassnet.nn.activations import ACTIVATIONS
 from glassnet.nn.losses import OUTPUTS
 
@@ -63,7 +67,7 @@ TOOLS = [
 ]
 
 
-def models(rows: int) -> Iterator[Exported]:
+def models(rows: int) -> Iterator[tuple[Model, Floats]]:
     """A network for each activation, output and precision, with rows to run it on."""
     random = np.random.default_rng(0)
     for number, (name, output, dtype) in enumerate(product(ACTIVATIONS, OUTPUTS, ("float64", "float32"))):
@@ -77,11 +81,17 @@ def models(rows: int) -> Iterator[Exported]:
         model = Model(
             tuple(map(Feature, names)), (Member(columns, network, theta),), answers_of(network, None)
         )
-        options = Options(f"net{number}", dtype, "bits", {})
         powers = [power for power in SIZES if dtype == "float64" or abs(power) < 38]
         values = random.standard_normal((rows, inputs)) * 10.0 ** random.choice(powers, (rows, inputs))
         values = np.vstack([hard_rows(model), values])
-        yield Exported(write(model, options).decode(), model, options, values[model.finite(values)][:rows])
+        yield model, values[model.finite(values)][:rows]
+
+
+def in_c(rows: int) -> Iterator[Exported]:
+    """The networks in C."""
+    for number, (model, values) in enumerate(models(rows)):
+        options = Options(f"net{number}", model.dtype.name, "bits", {})
+        yield Exported(write(model, options).decode(), model, options, values)
 
 
 class Found(NamedTuple):
@@ -195,6 +205,30 @@ def sizes(folder: Path) -> Iterator[str]:
         yield f"{'-'.join(map(str, layers))} by {' '.join(compiler)}: {'; '.join(parts)}"
 
 
+def others(rows: int, folder: Path) -> Iterator[str]:
+    """The largest distance of each other language, over networks in float64."""
+    networks = [
+        (model, values[~model.overflows(values)])
+        for model, values in models(rows)
+        if model.dtype == np.float64
+    ]
+    for suffix, mode in ((s, mode) for s in MODULES for mode in language_of(s).modes if s != ".c"):
+        language, path, began = language_of(suffix), folder / f"net{suffix}", time.perf_counter()
+        options, found = Options("net", "float64", mode, language.settings), []
+        try:
+            for model, values in networks:
+                path.write_bytes(language.write(model, options))
+                ran, expected = language.run(path, model, options, values), model.outputs(values)
+                near = language.promises(model, options) or 0.0
+                found.append(distance(expected, ran.outputs, model.numbers(expected), ran.numbers, near))
+            error, labels = max(one.error for one in found), sum(one.labels for one in found)
+            says = f"{sum(one.rows for one in found):,} rows, largest distance {error:.2g} of the largest "
+            says += f"output, {labels:,} other labels ({time.perf_counter() - began:.0f} s)"
+        except MissingToolError as missing:
+            says = f"not here: {missing}"
+        yield f"{language.name}{f', mode {mode}' if mode else ''}: {says}"
+
+
 def main(arguments: list[str]) -> None:
     """See the module."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.exports", description=__doc__)
@@ -202,7 +236,7 @@ def main(arguments: list[str]) -> None:
     rows = parser.parse_args(arguments).rows
     print(machine_line(describe_machine(None)))
     found = {tool: Found() for tool in TOOLS if not tool.lacks}
-    networks = models(rows)
+    networks = in_c(rows)
     while group := list(islice(networks, 12)):
         found = {tool: so_far.with_group(tool, group) for tool, so_far in found.items()}
     print("\nBits:")
@@ -218,6 +252,9 @@ def main(arguments: list[str]) -> None:
         print("\nBytes of code and constants + of variables:")
         for line in sizes(Path(folder)):
             print(f"  {line}")
+        print("\nOther languages:")
+        for line in others(rows // 10, Path(folder)):
+            print(f"  {line}", flush=True)
 
 
 if __name__ == "__main__":

@@ -11,9 +11,9 @@ from glassnet.errors import InputError
 from glassnet.export.languages.language import Language
 
 MODULES = {
+    ".c": "c",
     ".go": "go",
     ".java": "java",
-    ".c": "c",
     ".js": "javascript",
     ".m": "octave",
     ".onnx": "onnx",

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from glassnet.data.fixed_order import Floats
+from glassnet.errors import InputError
 from glassnet.export.languages.language import Language, Options, Ran
 from glassnet.export.languages.program import (
     commented,
@@ -111,6 +112,10 @@ def write(model: Model, options: Options) -> bytes:
     for name, values in program.constants.items():
         numbers = wrapped("    result = [", map(repr, values.ravel().tolist()), "    ];", " ...")
         constants.append("\n".join([f"function result = {name}()", *numbers, "end"]))
+    if any(f"function result = {options.name}(" in text for text in [*functions, *constants]):
+        raise InputError(
+            f"The name {options.name!r} is that of a function in the file. Choose another name."
+        )
     comment = "\n".join([*usage, "%", commented(model, "%", 1)])
     return file_of([comment, first, *functions, *constants])
 

@@ -115,6 +115,12 @@ class Model:
         return self.members[0].network.sizes[-1] + self.pair
 
     @property
+    def is_of_the_engine(self) -> bool:
+        """Whether the native engine computes the outputs; NumPy does several softmaxes, and all that there
+        is where the engine is not installed."""
+        return not self.softmaxes and all(member.network._predictor for member in self.members)
+
+    @property
     def is_classifier(self) -> bool:
         """Whether classes or labels are predicted, and the outputs are their probabilities."""
         return self.answers[0].labels is not None

@@ -336,3 +336,12 @@ def test_c_refuses_to_train_what_has_no_step():
     )
     with pytest.raises(InputError, match="brier"):
         write(model, Options("net", "float64", "bits", {"train": True}))
+
+
+def test_c_promises_no_bits_where_numpy_computes_what_is_exported(monkeypatch):
+    run = gn.train(gn.Network((2, 2)), [[0.0, 1.0]], [0], random_state=0, iterations=1)
+    options = Options("net", "float64", "bits", {})
+    assert promises(source_of(run).model, options) == 0
+    monkeypatch.setattr("glassnet.native.module", None)
+    other = gn.train(gn.Network((2, 2)), [[0.0, 1.0]], [0], random_state=0, iterations=1)
+    assert promises(source_of(other).model, options) > 0

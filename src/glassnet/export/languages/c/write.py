@@ -37,7 +37,7 @@ def promises(model: Model, options: Options) -> float | None:
     """In the network's own precision 0 for the mode `bits`, a small number for `small`; else nothing."""
     if options.precision != model.dtype.name:
         return None
-    if options.mode == "small" or model.softmaxes:  # several softmaxes are NumPy's, not the engine's
+    if options.mode == "small" or not model.is_of_the_engine:
         return _SMALL[options.precision]
     return 0.0
 

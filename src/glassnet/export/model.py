@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import groupby
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -249,6 +250,24 @@ def mean_of(outputs: Iterable[Array]) -> Array:
         mean = Y_hat.astype(np.float64) if mean is None else mean + (Y_hat - mean) / number
     assert mean is not None
     return mean.astype(Y_hat.dtype)
+
+
+def side_by_side(columns: Sequence[Column]) -> Iterator[tuple[list[int], list[tuple[str, list[Any]]]]]:
+    """Neighbors with the same steps, to be computed at once: their features, and each step's name with its
+    numbers, of which each is an array (columns,), or one number of a table to pick from."""
+    for _, neighbors in groupby(columns, _kind):
+        group = list(neighbors)
+        steps: list[tuple[str, list[Any]]] = []
+        for of_each in zip(*(column.steps for column in group), strict=True):
+            name, table = of_each[0]
+            numbers = zip(*(step.numbers for step in of_each), strict=True)
+            steps.append((name, list(table) if name == "pick" else [np.array(each) for each in numbers]))
+        yield [column.feature for column in group], steps
+
+
+def _kind(column: Column) -> tuple[Any, ...]:
+    """What columns have in common that are computed at once: their steps, and tables to pick from."""
+    return tuple((step.name, step.numbers if step.name == "pick" else ()) for step in column.steps)
 
 
 def first_largest(P: Array) -> NDArray[np.intp]:

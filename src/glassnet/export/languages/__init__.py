@@ -17,6 +17,7 @@ MODULES = {
     ".js": "javascript",
     ".m": "octave",
     ".onnx": "onnx",
+    ".pt2": "torch",
     ".py": "python",
     ".rs": "rust",
     ".sql": "sql",

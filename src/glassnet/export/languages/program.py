@@ -30,9 +30,9 @@ class Program(NamedTuple):
     functions: tuple[ast.FunctionDef, ...]
 
 
-def promises(model: Model, _: Options) -> float:
-    """What files in float64 promise, see `Language.promises`."""
-    return 1e-12 if model.dtype == np.float64 else 1e-4
+def promises(model: Model, options: Options) -> float:
+    """What files promise that round as they go, see `Language.promises`."""
+    return 1e-12 if model.dtype == np.float64 and options.precision == "float64" else 1e-4
 
 
 def outputs_name(model: Model) -> str:

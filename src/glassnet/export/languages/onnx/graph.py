@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from itertools import accumulate, groupby
+from itertools import accumulate
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,7 @@ from glassnet.errors import InputError
 from glassnet.export.languages.language import Options
 from glassnet.export.languages.onnx.functions import DOMAIN, IR, OPSET, activate, function
 from glassnet.export.languages.onnx.nodes import Nodes, Value
-from glassnet.export.model import Column, Member, Model
+from glassnet.export.model import Column, Member, Model, side_by_side
 from glassnet.export.steps import STEPS
 from glassnet.utils.libraries import require
 
@@ -29,8 +29,6 @@ def write(model: Model, options: Options) -> bytes:
     """
     helper = require("onnx").helper
     precision, kind_of = np.dtype(options.precision), helper.np_dtype_to_tensor_dtype
-    if precision.itemsize > model.dtype.itemsize:
-        raise InputError("precision is 'float64', but the network computes in float32: leave it out.")
     stepped = any(column.steps for member in model.members for column in member.columns)
     taken = np.dtype(np.float64) if stepped else precision
     wide = model.wide and model.members[0].mean is not None
@@ -125,21 +123,12 @@ def _outputs(
 def _stepped(nodes: Nodes, x: Value, columns: Sequence[Column], width: int) -> Value:
     """A network's inputs in float64; neighbors with the same steps are computed at once."""
     parts = []
-    for _, neighbors in groupby(columns, _kind):
-        group = list(neighbors)
-        places = [column.feature for column in group]
+    for places, steps in side_by_side(columns):
         v = x if places == [*range(width)] else nodes.columns(x, places)
-        for step, *others in zip(*(column.steps for column in group), strict=True):
-            numbers = [step.numbers, *(other.numbers for other in others)]
-            table = step.numbers if step.name == "pick" else map(np.array, zip(*numbers, strict=True))
-            v = STEPS[step.name](nodes, v, *table)
+        for name, numbers in steps:
+            v = STEPS[name](nodes, v, *numbers)
         parts.append(v)
     return nodes.beside(parts)
-
-
-def _kind(column: Column) -> tuple[Any, ...]:
-    """What columns have in common that are computed at once: their steps, and tables to pick from."""
-    return tuple((step.name, step.numbers if step.name == "pick" else ()) for step in column.steps)
 
 
 def _network(

@@ -107,8 +107,8 @@ def test_file_computes_ensembles_of_several_answers_with_any_names(suffix, mode,
     columns = tuple(column._replace(feature=last * column.feature) for column in columns)
     members = tuple(member._replace(columns=columns) for member in members)
     answers = (
-        Answer("a\nb", 0, 2, ("no", HOSTILE[6])),
-        Answer("'", 2, 3, (1.5, -2)),
+        Answer("a\nb", 0, 2, (np.str_("no"), HOSTILE[6])),
+        Answer("'", 2, 3, (np.float64(1.5), -2)),
         Answer('"', 3, 5, (False, "\t")),
     )
     model = Model(features, members, answers, softmaxes=(2, 1, 2))

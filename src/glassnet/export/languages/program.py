@@ -161,8 +161,16 @@ def texts_of(model: Model) -> Texts:
     return Texts(
         [str(feature.name) for feature in model.features],
         [(str(f.name), list(map(str, f.categories))) for f in model.features if f.categories is not None],
-        [np.array(answer.labels, object).tolist() for answer in model.answers if answer.labels],
+        [list(map(_plain, answer.labels)) for answer in model.answers if answer.labels],
     )
+
+
+def _plain(label: object) -> str | int | float | bool:
+    """A label that every language has; of other kinds, such as dates, its text."""
+    own = label.item() if isinstance(label, np.generic) else label
+    if isinstance(own, float) and not np.isfinite(own):
+        return str(own)
+    return own if isinstance(own, str | int | float | bool) else str(label)
 
 
 def quoted(text: str, escape: Callable[[int], str]) -> str:

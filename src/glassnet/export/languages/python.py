@@ -51,13 +51,13 @@ _NUMPY = Dialect(
         "averaged": "def averaged(mean, y, number):\n    return mean + (y - mean) / number",
         "dense": """\
 def dense(h, W, b):
-    return h @ np.array(W).reshape(len(b), -1).T + b""",
+    return h @ W.reshape(len(b), -1).T + b""",
         "label_number": """\
 def label_number(p, start, stop):
     if stop - start == 1:
         return np.where(p[:, start] > 0.5, 1, 0)
     return p[:, start:stop].argmax(axis=1)""",
-        "scaled": "def scaled(y, scale, mean):\n    return y * np.array(scale) + mean",
+        "scaled": "def scaled(y, scale, mean):\n    return y * scale + mean",
         "softmax": """\
 def softmax(z, start, stop):
     e = np.exp(z[:, start:stop] - z[:, start:stop].max(axis=1, keepdims=True))
@@ -97,11 +97,13 @@ def write(model: Model, options: Options) -> bytes:
         what = "The label" if alone else "The label of each answer"
         of = "." if plain else ", for each row of x."
         functions.append(_PREDICT.format(what + of, _RETURNED[options.mode, alone]))
-    imports = "import numpy as np"
+    tables, imports = tables_of(model, program, _TABLES), "import numpy as np"
     if plain:
         names = [name for name in _MATH if re.search(rf"(?<!\.)\b{name}\b", "".join(functions))]
         imports = "import math" + (f"\nfrom math import {', '.join(names)}" if names else "")
-    return file_of([commented(model, "#"), imports, *tables_of(model, program, _TABLES), *functions])
+    else:
+        tables += ["\n".join(f"{name} = np.array({name})" for name in program.constants)]
+    return file_of([commented(model, "#"), imports, *tables, *functions])
 
 
 def _plain(program: Program) -> list[str]:

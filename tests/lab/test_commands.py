@@ -405,6 +405,12 @@ def test_table_is_opened_and_another_column_predicted(session, do):
     assert "height" in session.command({"do": "predict_column", "column": "hight"})["error"]
 
 
+def test_rows_of_a_table_without_a_target_are_left_out_with_the_line_of_the_first(do):
+    text = "width,kind\n" + "".join(f"{i},{'' if i == 3 else 'ab'[i % 2]}\n" for i in range(40))
+    do("open_table", name="boxes.csv", text=text)
+    assert "(the first at line 5)" in " ".join(do("setup")["data"]["notes"])
+
+
 @pytest.mark.parametrize(
     ("name", "text", "words"),
     [

@@ -237,6 +237,24 @@ def test_lab_opens_on_a_table_and_its_column(table, form):
     assert setup["data"]["target"] == "growth"
 
 
+def test_table_of_a_file_is_saved_in_a_lesson_and_another_column_predicted(table):
+    with opening.session_of(str(table)) as session:
+        session.command({"do": "predict_column", "column": "light"})
+        text = session.lesson()
+    with gn.lab("moons", browser=False) as lab:
+        lab.session.open_lesson(text)
+        data = lab.session.command({"do": "setup"})["data"]
+    assert (data["target"], data["features"]) == ("light", ["water", "growth = tall"])
+
+
+def test_table_that_is_no_text_is_saved_as_numbers(table, tmp_path):
+    latin = tmp_path / "latin.csv"
+    latin.write_bytes(table.read_text().replace("growth", "höhe").encode("latin-1"))
+    with opening.session_of(str(latin)) as session:
+        assert "columns" not in session.command({"do": "setup"})["data"]["source"]
+        assert "X = [[" in session.lesson()
+
+
 def test_lab_opens_on_an_experiments_file(tmp_path):
     path = tmp_path / "mine.toml"
     path.write_text('[data]\ngenerator = "moons"\nn_samples = 80\n[network]\nhidden = [5]\n')

@@ -17,10 +17,11 @@ from urllib.parse import parse_qs
 from glassnet.data.tables import Table, read_table
 from glassnet.errors import FileError, InputError, InputTypeError, unknown_name
 from glassnet.experiments import built_in, load_experiment
+from glassnet.lab.commands.schema import MOST_TEXT
 from glassnet.lab.lessons.lesson import is_lesson, read_lesson, shipped
 from glassnet.lab.server import Server
 from glassnet.lab.session import Session
-from glassnet.lab.sources import study_of_set, study_of_table
+from glassnet.lab.sources import TEXT_ENDINGS, study_of_set, study_of_table
 from glassnet.nn.network import Network
 from glassnet.utils.paths import as_path, explain, read_bytes
 
@@ -231,6 +232,16 @@ def _column(y: object) -> str | None:
     raise InputTypeError(f"y names the column of a table to predict, and is text, not {type(y).__name__}.")
 
 
+def _text_of(path: Path) -> str:
+    """The text of a table's file, so that lessons can hold it; "" where the page could not open it."""
+    if path.suffix.lower()[1:] not in TEXT_ENDINGS or path.stat().st_size > MOST_TEXT:
+        return ""
+    try:
+        return path.read_bytes().decode()
+    except UnicodeDecodeError:
+        return ""
+
+
 def session_of(name: str, target: str | None = None) -> Session:
     """A session on a built-in experiment or lesson, a file of either, or a table and its column to predict.
 
@@ -243,7 +254,8 @@ def session_of(name: str, target: str | None = None) -> Session:
     path = as_path(name, "the experiment")
     is_table = path.suffix.lower() not in ("", ".toml") or path.is_dir()
     if is_table:
-        return Session(study_of_table(read_table(path), path.name, target))
+        table = read_table(path)
+        return Session(study_of_table(table, path.name, target, text=_text_of(path)))
     if target is not None:
         raise InputError(f"{name} is no table: leave out the column to predict, {target!r}.")
     if name in built_in():

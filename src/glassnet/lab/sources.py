@@ -23,6 +23,8 @@ from glassnet.nn.network import Network
 from glassnet.optim import Adam
 
 HELD_OUT = "test_fraction"
+TEXT_ENDINGS = ("csv", "tsv", "txt", "data", "json", "jsonl")
+"""Files of tables that a page opens, as it sends text."""
 MOST_SAMPLES, MOST_NUMBERS = 100_000, 5_000_000
 """Samples, and numbers of X, up to which a page opens data; `gn.lab` takes larger arrays."""
 
@@ -116,10 +118,10 @@ def study_of_points(points: Sequence[Sequence[float]], name: str = "Drawn points
     return Study(data, first_network(data), {"optimizer": Adam(0.03), "random_state": 0})
 
 
-def table_of_text(name: str, text: str) -> Table:
-    """A table from the text of a file; InputError for one that cannot be read, with the line at fault."""
+def study_of_text(name: str, text: str, target: str | None = None, held_out: float = 0.25) -> Study:
+    """`study_of_table` of the text of a file; InputError for one that cannot be read or learned."""
     ending = re.sub(r"[^a-z]", "", Path(name).suffix.lower()[:8]) or "csv"
-    if ending not in ("csv", "tsv", "txt", "data", "json", "jsonl"):
+    if ending not in TEXT_ENDINGS:
         raise InputError(
             f"The page reads tables of text (.csv, .tsv, .txt, .json, .jsonl), not .{ending}: open other "
             f"files in Python, gn.lab(gn.read_table(path), target)."
@@ -129,7 +131,9 @@ def table_of_text(name: str, text: str) -> Table:
         path = Path(folder, f"table.{ending}")
         path.write_text(text, "utf-8")
         try:
-            return replace(read_table(path), source=shown)
+            # While the file is there: a table looks up the lines of its rows in it.
+            table = replace(read_table(path), source=shown)
+            return study_of_table(table, name, target, held_out, text)
         except InputError as error:
             raise InputError(str(error).replace(str(path), shown)) from None
 
@@ -137,13 +141,19 @@ def table_of_text(name: str, text: str) -> Table:
 def study_of_table(
     table: Table, name: str, target: str | None = None, held_out: float = 0.25, text: str = ""
 ) -> Study:
-    """A table with the column to predict, by default its last one, and a network for it."""
+    """A table with the column to predict, by default its last one, and a network for it.
+
+    Its `text` lets the page choose another column and a lesson hold the table; without it a lesson holds X
+    and y.
+    """
     target = table.names[-1] if target is None else target
     prepared = prepare_table(table, target, test_fraction=held_out)
     learned = prepared.preprocessing
     classes = None if learned.classes is None else tuple(str(label) for label in learned.classes)
-    source = {"table": name, "text": text, "target": target, "held_out": held_out}
-    source["columns"] = list(table.names)
+    source: dict[str, Any] = {}
+    if text:
+        source = {"table": name, "text": text, "target": target, "held_out": held_out}
+        source["columns"] = list(table.names)
     data = Data(
         prepared.X_train,
         prepared.y_train,

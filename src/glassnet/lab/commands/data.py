@@ -15,7 +15,7 @@ from glassnet.lab.commands.schema import (
     text,
     whole,
 )
-from glassnet.lab.sources import study_of_points, study_of_set, study_of_table, table_of_text
+from glassnet.lab.sources import study_of_points, study_of_set, study_of_text
 from glassnet.utils.settings_checks import or_none
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ def predict_column(session: Session, column: str, held_out: float) -> dict[str, 
 def _learn_table(
     session: Session, name: str, text: str, column: str | None = None, held_out: float = 0.25
 ) -> dict[str, Any]:
-    study = study_of_table(table_of_text(name, text), name, column, held_out, text)
+    study = study_of_text(name, text, column, held_out)
     session.begin(study)
     return {"columns": study.data.source["columns"], "target": study.data.target}
 

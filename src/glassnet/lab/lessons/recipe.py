@@ -10,7 +10,7 @@ import numpy as np
 from numpy.random import RandomState
 
 from glassnet.errors import InputError, InputTypeError
-from glassnet.lab.sources import study_of_points, study_of_set, study_of_table, table_of_text
+from glassnet.lab.sources import study_of_points, study_of_set, study_of_text
 from glassnet.lab.study import Data, Study, as_data, check_sizes, first_network
 from glassnet.nn.network import Network, Parameters
 from glassnet.training.early_stopping import EarlyStopping
@@ -104,10 +104,7 @@ def base_study(known: Mapping[str, Any]) -> Study:
     elif "points" in known:
         study = study_of_points(known["points"])
     elif "table" in known:
-        table = table_of_text(known["table"], known["text"])
-        study = study_of_table(
-            table, known["table"], known["target"], known.get("held_out", 0.25), known["text"]
-        )
+        study = study_of_text(known["table"], known["text"], known["target"], known.get("held_out", 0.25))
     elif "X" in known:
         given = [known.get(key) for key in ("name", "features", "classes")]
         data = as_data(known["X"], known["y"], given[0] or "Data", given[1], given[2], known["target"])

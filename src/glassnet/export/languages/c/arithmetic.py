@@ -110,7 +110,7 @@ for _kind, _total, _most in (("int16", "int64_t", "32767"), ("int8", "int32_t", 
 
 
 _PARTS = {
-    "bits": ("bits", "train", "shared"),
+    "bits": ("bits", "floating", "train", "shared"),
     "small": ("small", "floating", "shared"),
     "fixed": ("small", "fixed", "shared"),
 }

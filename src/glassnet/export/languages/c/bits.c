@@ -3,6 +3,10 @@ static N_real N_flush(N_real x) {
   return x < N_LEAST && x > -N_LEAST ? x * 0 : x;
 }
 
+static N_real N_fused(N_real a, N_real b, N_real c) {
+  return N_flush(N_fma(a, b, c));
+}
+
 // A product that is rounded by itself, whatever is added to it: compilers leave what N_KEEP holds.
 static double N_product(double a, double b) {
   N_KEPT double product = a * b;
@@ -111,7 +115,7 @@ static N_real N_abs_below(N_real z, N_real bound) {
 static N_real N_logistic(N_real z, N_real *slope) {
   N_real scale, r = N_reduce(N_min(N_LARGEST, N_max(-N_LARGEST, z)), -1, 0, &scale);
   const N_real R = N_ratio(r), below = R - r, h = below / N_fma(scale, R + r, below);
-  if (slope) *slope = N_flush(N_fma(-h, h, h));
+  if (slope) *slope = N_fused(-h, h, h);
   return h;
 }
 
@@ -161,7 +165,7 @@ static N_real N_gelu_slope(N_real z, N_real u, N_real e, N_real Q, N_real lifted
 
 // z Phi(z), Phi(-u) = e^(-u^2 / 2) Q(u).
 static N_real N_gelu(N_real z, N_real *slope) {
-  const N_real u = N_abs_below(z, N_LAST_NORMAL), square = N_times(u, u), low = N_flush(N_fma(-u, u, square));
+  const N_real u = N_abs_below(z, N_LAST_NORMAL), square = N_times(u, u), low = N_fused(-u, u, square);
   const N_real lifted = N_lifted_exp(0 - N_HALF * square, N_HALF * low), e = N_lower(lifted);
   const N_real Q = N_gaussian_tail(u);
   if (slope) *slope = N_gelu_slope(z, u, e, Q, lifted);
@@ -170,13 +174,13 @@ static N_real N_gelu(N_real z, N_real *slope) {
 
 // z / (1 + e^-w) with w = z (N_LINEAR + N_CUBIC z^2) in two parts.
 static N_real N_gelu_tanh(N_real z, N_real *slope) {
-  const N_real u = N_abs_below(z, N_LAST_TANH), square = N_times(u, u), over = N_flush(N_fma(-u, u, square));
-  const N_real product = N_times(N_CUBIC, square), product_over = N_flush(N_fma(-N_CUBIC, square, product));
+  const N_real u = N_abs_below(z, N_LAST_TANH), square = N_times(u, u), over = N_fused(-u, u, square);
+  const N_real product = N_times(N_CUBIC, square), product_over = N_fused(-N_CUBIC, square, product);
   const N_real sum = N_LINEAR + product, second = sum - N_LINEAR;
   const N_real sum_low = (N_LINEAR - (sum - second)) + (product - second);
   const N_real low = sum_low - product_over - N_times(N_CUBIC, over) + N_fma(N_CUBIC_LOW, square, N_LINEAR_LOW);
-  const N_real w = sum * u, w_over = N_flush(N_fma(-sum, u, w));
-  const N_real lifted = N_lifted_exp(0 - w, N_flush(N_fma(-low, u, w_over))), e = N_lower(lifted), d = 1 / (1 + e);
+  const N_real w = sum * u, w_over = N_fused(-sum, u, w);
+  const N_real lifted = N_lifted_exp(0 - w, N_fused(-low, u, w_over)), e = N_lower(lifted), d = 1 / (1 + e);
   if (slope) {
     const N_real rise = N_times(u * N_fma(3, product, N_LINEAR), d);
     *slope = z > 0 ? d * N_fma(rise, e, 1) : N_lower(lifted * d * (1 - rise));
@@ -220,20 +224,11 @@ static void N_softmax(N_real *z, int classes) {
   for (c = 0; c < classes; ++c) z[c] = N_flush(z[c] / sum);
 }
 
-// z = b + W h, from the weights of each input in turn, and then the biases.
-static void N_layer(const N_real *theta, int inputs, int outputs, const N_real *h, N_real *z) {
-  const N_real *b = theta + inputs * outputs;
-  int i, o;
-  for (o = 0; o < outputs; ++o) z[o] = N_READ(b + o);
-  for (i = 0; i < inputs; ++i, theta += outputs)
-    for (o = 0; o < outputs; ++o) z[o] = N_flush(N_fma(N_READ(theta + o), h[i], z[o]));
-}
-
 // The derivatives of a sum by h, W g, from those by z.
 static void N_back(const N_real *theta, int inputs, int outputs, const N_real *g, N_real *b) {
   int i, o;
   for (i = 0; i < inputs; ++i, theta += outputs) {
     b[i] = 0;
-    for (o = 0; o < outputs; ++o) b[i] = N_flush(N_fma(N_READ(theta + o), g[o], b[i]));
+    for (o = 0; o < outputs; ++o) b[i] = N_fused(N_READ(theta + o), g[o], b[i]);
   }
 }

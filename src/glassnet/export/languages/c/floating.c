@@ -4,5 +4,5 @@ static void N_layer(const N_real *theta, int inputs, int outputs, const N_real *
   int i, o;
   for (o = 0; o < outputs; ++o) z[o] = N_READ(b + o);
   for (i = 0; i < inputs; ++i, theta += outputs)
-    for (o = 0; o < outputs; ++o) z[o] += N_READ(theta + o) * h[i];
+    for (o = 0; o < outputs; ++o) z[o] = N_fused(N_READ(theta + o), h[i], z[o]);
 }

@@ -58,3 +58,7 @@ static void N_softmax(N_real *z, int classes) {
   for (c = 0; c < classes; ++c) sum += z[c] = N_EXP(z[c] - most);
   for (c = 0; c < classes; ++c) z[c] /= sum;
 }
+
+static N_real N_fused(N_real a, N_real b, N_real c) {
+  return a * b + c;
+}

@@ -28,14 +28,14 @@ static void N_cross_entropy(N_real *z, int classes, int target, N_real on, N_rea
   for (c = 1; c < classes; ++c) most = N_max(most, z[c]);
   for (c = 0; c < classes; ++c) sum += z[c] = N_exp_negative(z[c] - most);
   inverse = 1 / sum;
-  for (c = 0; c < classes; ++c) z[c] = N_flush(N_fma(z[c], inverse, c == target ? -on : -off));
+  for (c = 0; c < classes; ++c) z[c] = N_fused(z[c], inverse, c == target ? -on : -off);
 }
 
 // Two classes are one output, whose weights are the difference of theirs.
 static void N_difference(const N_real *theta, int inputs, const N_real *h, N_real *z) {
   N_real sum = N_flush(theta[2 * inputs + 1] - theta[2 * inputs]);
   int i;
-  for (i = 0; i < inputs; ++i) sum = N_flush(N_fma(N_flush(theta[2 * i + 1] - theta[2 * i]), h[i], sum));
+  for (i = 0; i < inputs; ++i) sum = N_fused(N_flush(theta[2 * i + 1] - theta[2 * i]), h[i], sum);
   *z = sum;
 }
 
@@ -49,7 +49,7 @@ static N_real N_sum(const N_real *h, int h_step, const N_real *d, int d_step, in
   N_real sums[N_LANES] = {0};
   int s, k;
   for (s = 0; s < n; ++s, d += d_step) {
-    sums[s % lanes] = N_flush(N_fma(h ? *h : 1, *d, sums[s % lanes]));
+    sums[s % lanes] = N_fused(h ? *h : 1, *d, sums[s % lanes]);
     if (h) h += h_step;
   }
   for (lanes /= 2; lanes > 0; lanes /= 2)

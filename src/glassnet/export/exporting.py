@@ -54,7 +54,8 @@ def export(
     verify : rows X as ``subject.predict`` takes them. The file is then run on them, and on rows that are
         hard to get right, as by `verify_export`, and is written only where it keeps its promise.
     **settings : of the language: for C ``gradient=True``, dy/dx as a function, and ``train=True``, a step
-        of training on the device.
+        of training on the device; for SQL ``table="samples"``, which the query reads, and ``key="id"``, the
+        column that names a row.
 
     Returns the `Verification` where `verify` asks for one, else None.
 

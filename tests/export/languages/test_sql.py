@@ -43,7 +43,7 @@ ROWS = list(zip(*(TABLE[name].tolist() for name in ["id", *FEATURES]), strict=Tr
 
 
 def test_query_runs_in_sqlite(run, tmp_path):
-    export(run, tmp_path / "kind.sql", table="main.things")
+    export(run, tmp_path / "kind.sql", table="main.things", verify=TABLE)
     with sqlite3.connect(":memory:") as connection:
         if ("ENABLE_MATH_FUNCTIONS",) not in connection.execute("PRAGMA compile_options").fetchall():
             pytest.skip("this SQLite has no exp")
@@ -81,3 +81,9 @@ def test_query_that_databases_do_not_take_is_refused(tmp_path):
     with pytest.raises(InputError, match="have the names 'x1' more than once"):
         export(run, tmp_path / "refused.sql", key="X1")
     assert not (tmp_path / "refused.sql").exists()
+
+
+def test_query_that_is_none_is_refused(run, tmp_path):
+    (tmp_path / "kind.sql").write_text("SELECT 1")
+    with pytest.raises(InputError, match="DuckDB does not run the file"):
+        gn.verify_export(run, tmp_path / "kind.sql", TABLE)

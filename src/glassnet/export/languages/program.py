@@ -134,7 +134,9 @@ def description(model: Model, first: int = 0) -> list[str]:
     for place, feature in enumerate(model.features, first):
         what = ""
         if feature.categories is not None:
-            what = f": the place of its text in {json.dumps(feature.categories)}, -1 for another text"
+            what = (
+                f": the place, from 0, of its text in {json.dumps(feature.categories)}, -1 for another text"
+            )
         elif feature.date:
             what = ": microseconds since 1970-01-01"
         lines.append(f"  x[{place}] {json.dumps(feature.name)}{what}")

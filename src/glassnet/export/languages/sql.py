@@ -254,7 +254,7 @@ def write(model: Model, options: Options) -> bytes:
         wanted.append(largest)
         named.append(f"{_label(own, largest, texts.classes[place - 1])} AS label{place}")
     key = _identifier(options.settings["key"])
-    table = ".".join(map(_identifier, str(options.settings["table"]).split(".")))
+    table = ".".join(_table_parts(options))
     read = [f"{_read(f)} AS x{place}" for place, f in enumerate(model.features, 1)]
     selects = [_select([f"s.{key} AS id", *read], f"{table} AS s")]
     for number, step in enumerate(columns.steps_of(list(dict.fromkeys(wanted)))):
@@ -320,6 +320,11 @@ def _literal(label: Any) -> str:
     return _number(label) if isinstance(label, float) else str(label).upper()
 
 
+def _table_parts(options: Options) -> list[str]:
+    """The table, after its schema where it has one."""
+    return list(map(_identifier, str(options.settings["table"]).split(".")))
+
+
 def _identifier(name: object) -> str:
     return '"' + str(name).replace('"', '""') + '"'
 
@@ -341,11 +346,17 @@ def run(path: Path, model: Model, options: Options, values: Floats) -> Ran:
         data[f"c{place}"] = column if feature.categories is None else _category_texts(feature, column)
     connection = duckdb.connect()
     connection.register("data", data)
-    key, table = (_identifier(options.settings[name]) for name in ("key", "table"))
+    key, parts = _identifier(options.settings["key"]), _table_parts(options)
     names = [f"c{place} AS {_identifier(feature.name)}" for place, feature in enumerate(model.features)]
-    connection.execute(f"CREATE TABLE {table} AS SELECT id AS {key}, {', '.join(names)} FROM data")
-    query = path.read_bytes().decode()
-    rows = connection.execute(f"SELECT * FROM ({query}) ORDER BY {key}").fetchall()
+    try:
+        if parts[:-1]:
+            connection.execute(f"CREATE SCHEMA IF NOT EXISTS {'.'.join(parts[:-1])}")
+        columns = ", ".join([f"id AS {key}", *names])
+        connection.execute(f"CREATE TABLE {'.'.join(parts)} AS SELECT {columns} FROM data")
+        query = path.read_bytes().decode()
+        rows = connection.execute(f"SELECT * FROM ({query}) ORDER BY {key}").fetchall()
+    except duckdb.Error as error:
+        raise InputError(f"DuckDB does not run the file: {error}") from error
     known = list(map(_known, texts_of(model).classes))
     return ran(model, [[*row[1 : 1 + model.n_outputs], *_places(row, known)] for row in rows])
 

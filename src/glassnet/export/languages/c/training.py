@@ -21,8 +21,8 @@ def require_trainable(model: Model) -> None:
     """InputError for a model that no step of training is written for."""
     if len(model.members) > 1 or model.softmaxes:
         raise InputError(
-            "train=True is of one network with one softmax, or outputs of one kind; export one of the "
-            "ensemble's members."
+            "train=True is of one network with outputs of one kind; export a member of the ensemble, or an "
+            "estimator of one target."
         )
     loss = model.members[0].network.loss
     if loss.name not in LOSSES:

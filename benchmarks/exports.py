@@ -4,7 +4,7 @@
 shape, compiles them with every compiler that the machine has, and compares each on 100,000 rows
 (``--rows``), hard ones among them, with what the engine gives. Then it times one row of 64-100-10 by
 `predict_proba`, by the file in C and by ONNX Runtime, and prints the bytes of 2-3-2 and 24-8-2. At last it
-runs the networks in float64 in every other language, on a tenth of the rows. It says which tools the
+runs the networks in every other language, on a tenth of the rows. It says which tools the
 machine lacks.
 """
 
@@ -26,6 +26,7 @@ import numpy as np
 import glassnet as gn
 from benchmarks.record import describe_machine, machine_line
 from glassnet.data.fixed_order import Floats
+from glassnet.errors import MissingLibraryError
 from glassnet.export.languages import MODULES, language_of
 from glassnet.export.languages.c.run import Exported, run_all
 from glassnet.export.languages.c.write import write
@@ -206,27 +207,29 @@ def sizes(folder: Path) -> Iterator[str]:
 
 
 def others(rows: int, folder: Path) -> Iterator[str]:
-    """The largest distance of each other language, over networks in float64."""
-    networks = [
-        (model, values[~model.overflows(values)])
-        for model, values in models(rows)
-        if model.dtype == np.float64
-    ]
-    for suffix, mode in ((s, mode) for s in MODULES for mode in language_of(s).modes if s != ".c"):
-        language, path, began = language_of(suffix), folder / f"net{suffix}", time.perf_counter()
-        options, found = Options("net", "float64", mode, language.settings), []
-        try:
-            for model, values in networks:
-                path.write_bytes(language.write(model, options))
-                ran, expected = language.run(path, model, options, values), model.outputs(values)
-                near = language.promises(model, options) or 0.0
-                found.append(distance(expected, ran.outputs, model.numbers(expected), ran.numbers, near))
-            error, labels = max(one.error for one in found), sum(one.labels for one in found)
-            says = f"{sum(one.rows for one in found):,} rows, largest distance {error:.2g} of the largest "
-            says += f"output, {labels:,} other labels ({time.perf_counter() - began:.0f} s)"
-        except MissingToolError as missing:
-            says = f"not here: {missing}"
-        yield f"{language.name}{f', mode {mode}' if mode else ''}: {says}"
+    """The largest distance of each other language, over networks in each of its precisions."""
+    networks = [(model, values[~model.overflows(values)]) for model, values in models(rows)]
+    for suffix in MODULES:
+        language, path = language_of(suffix), folder / f"net{suffix}"
+        ways = [] if suffix == ".c" else product(language.modes, language.precisions)
+        for mode, precision in ways:
+            options, found = Options("net", precision, mode, language.settings), []
+            began = time.perf_counter()
+            try:
+                for model, values in networks:
+                    if model.dtype != precision:
+                        continue
+                    path.write_bytes(language.write(model, options))
+                    ran, expected = language.run(path, model, options, values), model.outputs(values)
+                    near = language.promises(model, options) or 0.0
+                    apart = distance(expected, ran.outputs, model.numbers(expected), ran.numbers, near)
+                    found.append(apart)
+                error, labels = max(one.error for one in found), sum(one.labels for one in found)
+                says = f"{sum(one.rows for one in found):,} rows, largest distance {error:.2g} of the "
+                says += f"largest output, {labels:,} other labels ({time.perf_counter() - began:.0f} s)"
+            except (MissingToolError, MissingLibraryError) as missing:
+                says = f"not here: {missing}"
+            yield f"{language.name}, {f'mode {mode}, ' if mode else ''}{precision}: {says}"
 
 
 def main(arguments: list[str]) -> None:

@@ -215,6 +215,23 @@ def test_from_onnx_refuses_files_that_are_damaged(path):
             gn.from_onnx(path)
 
 
+def test_from_onnx_reads_weights_that_lie_beside_the_file(path):
+    run = gn.train(gn.Network((3, 4, 3)), X, LABELS, iterations=1)
+    gn.export(run, path)
+    file = onnx.load(path)
+    onnx.save(file, path, save_as_external_data=True, location="weights", size_threshold=0)
+    assert gn.from_onnx(path).parameters == run.theta
+    (path.parent / "weights").rename(path.parent.parent / "weights")
+    with pytest.raises(FileError, match="weights"):
+        gn.from_onnx(path)
+    file = onnx.load(path, load_external_data=False)
+    for tensor in filter(lambda each: each.external_data, file.graph.initializer):
+        tensor.external_data[0].value = "../weights"
+    path.write_bytes(file.SerializeToString())
+    with pytest.raises(FileError, match=r"\.\./weights"):
+        gn.from_onnx(path)
+
+
 def test_from_onnx_refuses_files_that_are_huge(path):
     with path.open("wb") as file:
         file.truncate(2**31 + 1)

@@ -59,18 +59,18 @@ def _read(path: Path) -> Any:
     data = read_bytes(path)
     try:
         file = onnx.load_model_from_string(data)
-        onnx.checker.check_model(file if file.graph.node else onnx.ModelProto())
-    except Exception as error:
-        first = str(error).strip().partition("\n")[0]
-        raise FileError(f"{path} is no ONNX file, or damaged: {first or type(error).__name__}.") from error
-    outside = [each for each in file.graph.initializer if each.data_location == onnx.TensorProto.EXTERNAL]
-    if outside:
-        places = {
-            entry.value for each in outside for entry in each.external_data if entry.key == "location"
+        outside = {
+            entry.value
+            for each in file.graph.initializer
+            for entry in each.external_data
+            if entry.key == "location"
         }
-        if sum((path.parent / place).stat().st_size for place in places) > MOST_BYTES:
-            raise FileError(f"The weights of {path} lie in other files, of more than 2 GiB.")
-        onnx.external_data_helper.load_external_data_for_model(file, str(path.parent))
+        if sum((path.parent / place).stat().st_size for place in outside) <= MOST_BYTES:
+            onnx.external_data_helper.load_external_data_for_model(file, str(path.parent))
+        onnx.checker.check_model(file)
+    except Exception as error:
+        first = str(error).strip().partition("\n")[0].rstrip(".")
+        raise FileError(f"{path} is no ONNX file, or damaged: {first or type(error).__name__}.") from error
     return file
 
 

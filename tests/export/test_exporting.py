@@ -64,6 +64,13 @@ def test_export_says_all_that_its_options_lack_at_once(run):
         assert words in str(raised.value)
 
 
+def test_export_says_what_its_settings_take(run):
+    for path, settings in (("net.c", {"gradient": "no", "train": 1}), ("net.sql", {"table": 5, "key": ""})):
+        with pytest.raises(gn.InputError) as raised:
+            gn.export(run, path, **settings)
+        assert all(f"{key} is {value!r}; expected" in str(raised.value) for key, value in settings.items())
+
+
 def test_export_names_the_suffixes_that_there_are(run):
     with pytest.raises(gn.InputError) as raised:
         gn.export(run, "net.cobol")
@@ -96,6 +103,21 @@ def test_export_refuses_a_folder_that_is_not_there(run, tmp_path):
 def test_verify_export_refuses_a_file_that_is_not_there(run, tmp_path):
     with pytest.raises(gn.FileError):
         gn.verify_export(run, tmp_path / "net.py", X)
+
+
+@pytest.mark.parametrize("suffix", [".c", ".onnx", ".py", ".sql"])
+def test_verify_export_refuses_a_damaged_file(run, suffix, tmp_path):
+    path = tmp_path / f"net{suffix}"
+    path.write_text("damaged (")
+    with pytest.raises(gn.InputError, match=r"does not run: |does not compile"):
+        gn.verify_export(run, path, X)
+
+
+def test_export_verifies_on_rows_alone(run, tmp_path):
+    for rows, message in ((X[:0], "X has no rows"), (True, "rows to verify on are True")):
+        with pytest.raises(gn.InputError, match=message):
+            gn.export(run, tmp_path / "net.py", verify=rows)
+    assert not names(tmp_path)
 
 
 def test_verify_export_sees_a_changed_weight(run, tmp_path):

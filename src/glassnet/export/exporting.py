@@ -109,7 +109,8 @@ def verify_export(
     Returns a `Verification`, which prints itself; its `passed` says whether the file keeps its promise.
 
     Raises InputError where the tool that runs the file (a compiler, ONNX Runtime, Node, ...) is not
-    installed, and says which; FileError where there is no file.
+    installed, and says which, and where the file does not run or X has no rows; FileError where there is
+    no file.
 
     >>> import glassnet as gn
     >>> X, y = [[0.0, 0], [0, 1], [1, 0], [1, 1]], [0, 1, 1, 0]
@@ -151,6 +152,10 @@ def _options(
     if unknown:
         has = listed(language.settings) if language.settings else "none"
         problems.append(f"unknown settings {listed(unknown)}; {language.name} has {has}")
+    for key, usual in language.settings.items():
+        value, flag = settings.get(key, usual), isinstance(usual, bool)
+        if type(value) is not type(usual) or value == "":
+            problems.append(f"{key} is {value!r}; expected {'True or False' if flag else 'a text'}")
     if problems:
         raise InputError(f"{path}: {'; '.join(problems)}.")
     chosen_settings = {**language.settings, **settings}
@@ -161,7 +166,11 @@ def _verified(
     source: Source, language: Language, options: Options, file: Path, X: object, path: Path
 ) -> Verification:
     """What running `file`, which becomes `path`, on X gives."""
+    if isinstance(X, bool):
+        raise InputError(f"The rows to verify on are {X}; expected X as subject.predict takes it.")
     values, expected = source.values(X), source.outputs(X)
+    if not len(values):
+        raise InputError("X has no rows; expected at least one to verify on.")
     model, promised = source.model, language.promises(source.model, options)
     hard, as_written = hard_rows(model), model.in_precision(options.precision)
     if promised != 0:
@@ -170,6 +179,10 @@ def _verified(
         ran = language.run(file, model, options, np.vstack([values, hard]))
     except MissingToolError as error:
         raise InputError(f"{path} cannot be verified here: {error}.") from error
+    except InputError:
+        raise
+    except Exception as error:  # of the file, which this process runs
+        raise InputError(f"{path} does not run: {type(error).__name__}: {error}") from error
     n, near = len(values), promised or 0.0
     expected_hard = as_written.outputs(hard)
     found_hard = near_as_equal(expected_hard, ran.outputs[n:], ~as_written.finite(hard))

@@ -246,8 +246,9 @@ def test_export_to_c_is_verified(tmp_path):
     for precision, most in (("float32", 1e-5), ("int16", 1e-3), ("int8", 0.1)):
         export(run, path, precision=precision)
         assert 0 < verify_export(run, path, X, precision=precision).data.error < most
-    with pytest.raises(InputError, match="gradient=True is of mode='bits'"):
-        export(run, path, mode="small", gradient=True)
+    for options in ({"mode": "small"}, {"precision": "int8"}):
+        with pytest.raises(InputError, match="gradient=True and train=True need mode='bits', and float64"):
+            export(run, path, gradient=True, train=True, **options)
 
 
 TARGETS = {

@@ -12,6 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from glassnet.data.fixed_order import Floats
+from glassnet.errors import InputError
 from glassnet.export.languages.language import MissingToolError, Options, Ran
 from glassnet.export.model import Model
 
@@ -87,7 +88,7 @@ def run_all(
         command = [*compiler, "-o", str(program), str(source), "-lm"]
         built = subprocess.run(command, capture_output=True, text=True)
         if built.returncode:
-            raise RuntimeError(f"The exported file does not compile:\n{built.stderr}")
+            raise InputError(f"The exported file does not compile:\n{built.stderr.strip()[:2000]}")
         data = b"".join(np.ascontiguousarray(one.values, np.float64).tobytes() for one in exported)
         done = subprocess.run([*emulator, str(program)], input=data, capture_output=True, check=True)
     found, rest = [], np.frombuffer(done.stdout, np.float64)

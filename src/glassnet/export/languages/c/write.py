@@ -49,7 +49,10 @@ def write(model: Model, options: Options) -> bytes:
     """The file."""
     wanted = [name for name in ("gradient", "train") if options.settings.get(name)]
     if wanted and mode_of(options) != "bits":
-        raise InputError(f"{wanted[0]}=True is of mode='bits'; export without it, or in that mode.")
+        asked = " and ".join(f"{name}=True" for name in wanted)
+        raise InputError(
+            f"C has {asked} in mode='bits' of float64 or float32 alone; export so, or without."
+        )
     own = [*network_functions(model, options)]
     if trains(options):
         require_trainable(model)

@@ -62,6 +62,13 @@ def test_from_torch_gives_a_network_that_trains_on_and_is_exported(tmp_path):
     assert "0.00 from the original" not in repr(model)
 
 
+def test_from_torch_folds_the_normalization_of_one_unit():
+    norms = [nn.BatchNorm1d(1) for _ in range(2)]
+    module = nn.Sequential(nn.Linear(3, 1), norms[0], nn.Tanh(), norms[1], nn.Linear(1, 2))
+    module(torch.tensor(ROWS, dtype=torch.float32))
+    assert gn.from_torch(module).network == gn.Network((3, 1, 2), "tanh", "identity")
+
+
 @pytest.mark.parametrize(
     ("layers", "words"),
     [
@@ -72,6 +79,7 @@ def test_from_torch_gives_a_network_that_trains_on_and_is_exported(tmp_path):
         ([nn.Linear(3, 4), nn.ReLU()], "the function of the last layer is none of"),
         ([nn.Linear(3, 4).half()], "torch.float16"),
         ([], "no Linear layer"),
+        ([nn.Linear(3, 4), nn.Softmax(1), nn.BatchNorm1d(4)], "Layer 3 .*: it follows a softmax"),
     ],
 )
 def test_from_torch_refuses_by_the_name_of_the_layer(layers, words):

@@ -17,7 +17,7 @@ from glassnet.export.steps import Step
 from glassnet.nn.activations import ACTIVATIONS
 from glassnet.nn.losses import ALL_OUTPUTS
 from glassnet.nn.network import Network, Parameters
-from glassnet.utils.array_checks import cast
+from glassnet.utils.array_checks import cast, check_finite
 
 GRID = np.concatenate([np.linspace(-30, 30, 1201), [-80.0, -50.0, 50.0, 80.0]])
 """Where functions are compared: a composition of any operations is known by its values."""
@@ -74,7 +74,10 @@ class Flow:
 
     def moved(self, op: str, vector: Array) -> Flow:
         """Add, subtract, multiply or divide by one number, or by one for each unit."""
+        scalar = vector.size == 1 and (vector.ndim == 0 or self.width > 1)
         vector = np.ravel(vector)
+        if self.softmax:
+            raise InputError("it follows a softmax")
         if vector.size not in (1, self.width):
             raise InputError(f"{vector.size} numbers meet {self.width} units")
         if self.at_input:
@@ -85,7 +88,7 @@ class Flow:
             ]
             return replace(self, columns=tuple(columns))
         flow = self
-        if flow.layer is not None and vector.size == 1 and (flow.curve is not GRID or op in _FACTORS):
+        if flow.layer is not None and scalar and (flow.curve is not GRID or op in _FACTORS):
             return replace(flow, curve=_OPERATIONS[op](flow.curve, vector[0]))
         if (straight := flow._straightened()) is not None:
             W, b = straight
@@ -179,6 +182,7 @@ class Flow:
         *hidden, link = (name for _, _, name in layers)
         network = Network(sizes, hidden, link)
         flat = np.concatenate([np.ravel(each) for W, b, _ in layers for each in (W, b)])
+        check_finite(flat, "The parameters")
         theta = Parameters(sizes, cast(flat, np.dtype(dtype), "The parameters"))
         if pair:
             answers: tuple[Answer, ...] = (Answer("y", 0, 2, labels or (0, 1)),)

@@ -68,6 +68,37 @@ def session(request):
         yield session
 
 
+@pytest.mark.parametrize("name", shipped())
+def test_lesson_that_is_opened_and_saved_keeps_what_is_to_come(name):
+    lesson = read_lesson(shipped()[name])
+    with Session(lesson) as session:
+        again = read_lesson(session.lesson())
+    assert (again.iterations, again.notes) == (lesson.iterations, lesson.notes)
+    assert again.events == lesson.events
+    assert [one["name"] for one in again.beside] == [one["name"] for one in lesson.beside]
+
+
+def test_branches_from_the_start_with_other_settings_are_saved_beside_the_one_that_is_shown():
+    with Session(X, Y) as session:
+        for message in [
+            {"do": "branch", "name": "faster"},
+            {"do": "train_with", "optimizer": {"name": "adam", "learning_rate": 0.02}},
+            {"do": "step", "n": 6},
+            {"do": "branch", "name": "changed on its way"},
+            {"do": "train_with", "l2": 0.1},
+            {"do": "step"},
+            {"do": "turn_to", "name": "Run"},
+            {"do": "step", "n": 4},
+        ]:
+            answer = session.command(message)
+            assert "error" not in answer, answer
+        text, loss = session.lesson(), session.branches[1].brief()["loss"]
+    with Session(read_lesson(text)) as session:
+        one, other = session.branches
+        assert (other.name, other.tape.iterations, other.brief()["loss"]) == ("faster", 6, loss)
+        assert one.tape.iterations == 0
+
+
 def test_lesson_gives_the_bits_of_the_session_again(session):
     text = session.lesson()
     run = session.shown_run()

@@ -18,8 +18,16 @@ from glassnet.lab.commands.schema import (
     whole,
 )
 from glassnet.lab.lessons.code import as_python
-from glassnet.lab.lessons.lesson import CONTROLS, find_lesson, lesson_text, read_lesson
-from glassnet.lab.lessons.recipe import recipe_of
+from glassnet.lab.lessons.events import OF_TRAINING
+from glassnet.lab.lessons.lesson import (
+    CONTROLS,
+    MOST_AT_ONCE,
+    MOST_BESIDE,
+    find_lesson,
+    lesson_text,
+    read_lesson,
+)
+from glassnet.lab.lessons.recipe import plain_settings, recipe_of
 from glassnet.plots.report import write_report
 from glassnet.utils.settings_checks import one_of
 from glassnet.utils.warn import collected
@@ -32,22 +40,44 @@ if TYPE_CHECKING:
 def lesson(session: Session, title: str, hidden: list[str]) -> dict[str, Any]:
     """The session as a lesson, a TOML file: its start, each change in its place, and the notes.
 
-    It is the branch that is shown. `title` and the parts of the page to put away, `hidden`, take the place
-    of those of the lesson that was opened.
+    It is the branch that is shown, with what an opened lesson has in store for it, and beside it those that
+    began with other settings of training. `title` and the parts of the page to put away, `hidden`, take the
+    place of those of the lesson that was opened.
     """
     with session.still():
         branch = session.current
+        trained, notes = branch.tape.iterations, session.notes
+        more = not trained or branch.script or max(notes, default=0) > trained
         toml = lesson_text(
             title or session.title or branch.study.data.name,
             recipe_of(branch.start),
-            max(branch.tape.iterations, 1),
-            [dict(event) for event in branch.events],
-            session.notes,
+            session.end if more else trained,
+            [dict(event) for event in (*branch.events, *branch.script)],
+            _beside(session),
+            notes,
             tuple(hidden) or session.hidden,
             session.opens,
             session.pace,
         )
     return {"text": toml}
+
+
+def _beside(session: Session) -> list[dict[str, Any]]:
+    """The other branches that have the start of the one that is shown, but for settings of training."""
+    start = session.current.start
+    known, found = plain_settings(start.settings), []
+    for branch in session.branches:
+        study = branch.study
+        settings = plain_settings(study.settings)
+        other = {name: value for name, value in settings.items() if value != known.get(name)}
+        same_start = study.data is start.data and study.network is start.network
+        whole = all(event["iteration"] == 0 and "training" in event for event in branch.events)
+        if branch is session.current or not (same_start and whole and branch.tape.iterations):
+            continue
+        if other.keys() <= {*OF_TRAINING} and known.keys() <= settings.keys():
+            iterations = min(branch.tape.iterations, MOST_AT_ONCE)
+            found.append({"name": branch.name, "iterations": iterations, "training": other})
+    return found[:MOST_BESIDE]
 
 
 @command(text=Field(text(MOST_TEXT), ""), name=Field(text(40), ""))

@@ -165,6 +165,7 @@ def lesson_text(
     recipe: Mapping[str, Any],
     iterations: int,
     events: list[dict[str, Any]],
+    beside: list[dict[str, Any]],
     notes: Mapping[int, str],
     hidden: tuple[str, ...],
     opens: str = "",
@@ -180,8 +181,8 @@ def lesson_text(
         head["pace"] = pace
     words = "A lesson of the live lab: glassnet lab FILE plays it."
     text = to_toml({**head, **_without_nested_lists(recipe)}, words)
-    for event in events:
-        text += "\n[[events]]\n" + _dotted(event)
+    for section, entries in (("events", events), ("beside", beside)):
+        text += "".join(f"\n[[{section}]]\n{_dotted(entry)}" for entry in entries)
     for k, note in sorted(notes.items()):
         text += "\n[[notes]]\n" + _dotted({"iteration": k, "text": note})
     with prefixed("The lesson cannot be written"):

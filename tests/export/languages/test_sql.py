@@ -6,6 +6,7 @@ import shutil
 import sqlite3
 import subprocess
 
+import duckdb
 import numpy as np
 import pytest
 
@@ -87,3 +88,31 @@ def test_query_that_is_none_is_refused(run, tmp_path):
     (tmp_path / "kind.sql").write_text("SELECT 1")
     with pytest.raises(InputError, match="DuckDB does not run the file"):
         gn.verify_export(run, tmp_path / "kind.sql", TABLE)
+
+
+def test_query_reads_dates_and_missing_values_as_databases_have_them(tmp_path):
+    days = np.datetime64("1899-12-30", "us") + np.arange(120) * np.timedelta64(
+        777 * 86_400_000 + 3_661_500, "ms"
+    )
+    sizes = [None if place % 7 == 0 else float(place) for place in range(120)]
+    kinds = [None if place % 5 == 0 else "ab"[place % 2] for place in range(120)]
+    table = {"day": days, "size": sizes, "kind": kinds, "y": np.arange(120) % 12 / 12.0}
+    data = gn.prepare_table(table, "y")
+    network = gn.Network((data.X.shape[1], 4, 1), output="identity")
+    run = gn.train(network, data, iterations=20, random_state=0)
+    export(run, tmp_path / "y.sql", verify=table)
+    query, expected = (tmp_path / "y.sql").read_text("utf-8"), run.predict(table)
+    texts = [str(day).replace("T", " ") for day in days]
+    rows = list(
+        zip(range(120), texts, *([x or "" for x in column] for column in (sizes, kinds)), strict=True)
+    )
+    with sqlite3.connect(":memory:") as connection:
+        if ("ENABLE_MATH_FUNCTIONS",) in connection.execute("PRAGMA compile_options").fetchall():
+            connection.execute("CREATE TABLE samples (id, day, size, kind)")  # as .import --csv has it
+            connection.executemany("INSERT INTO samples VALUES (?, ?, ?, ?)", rows)
+            assert np.allclose([row[1] for row in connection.execute(query)], expected, 0, 1e-12)
+    duck = duckdb.connect()
+    duck.execute("CREATE TABLE samples (id INTEGER, day TIMESTAMP, size DOUBLE, kind VARCHAR)")
+    rows = list(zip(range(120), texts, sizes, kinds, strict=True))
+    duck.executemany("INSERT INTO samples VALUES (?, ?, ?, ?)", rows)
+    assert np.allclose([row[1] for row in duck.execute(query).fetchall()], expected, 0, 1e-12)

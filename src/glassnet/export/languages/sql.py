@@ -172,9 +172,19 @@ class _Columns:
                     f"The query has {len(carried) + len(new):,} columns in a step, and databases take "
                     f"{_MOST_COLUMNS:,}. Export a narrower network."
                 )
-            said = [f"{expression(self.expressions[name], _DIALECT)} AS {name}" for name in new]
+            said = [f"{_said(self.expressions[name])} AS {name}" for name in new]
             steps.append([*carried, *said])
         return steps
+
+
+def _said(node: ast.expr) -> str:
+    """A column's expression; a chain of choices is one CASE, because SQLite bounds how deep these nest."""
+    whens = ""
+    while isinstance(node, ast.IfExp):
+        whens += f"WHEN {expression(node.test, _DIALECT)} THEN {expression(node.body, _DIALECT)} "
+        node = node.orelse
+    last = expression(node, _DIALECT)
+    return f"CASE {whens}ELSE {last} END" if whens else last
 
 
 class _Names(ast.NodeTransformer):
@@ -256,8 +266,13 @@ def write(model: Model, options: Options) -> bytes:
     key = _identifier(options.settings["key"])
     table = ".".join(_table_parts(options))
     read = [f"{_read(f)} AS x{place}" for place, f in enumerate(model.features, 1)]
+    numbers = [
+        f"{_microseconds(f'x{place}')} AS x{place}" if feature.date else f"x{place}"
+        for place, feature in enumerate(model.features, 1)
+    ]
+    dated = [numbers] if any(feature.date for feature in model.features) else []
     selects = [_select([f"s.{key} AS id", *read], f"{table} AS s")]
-    for number, step in enumerate(columns.steps_of(list(dict.fromkeys(wanted)))):
+    for number, step in enumerate([*dated, *columns.steps_of(list(dict.fromkeys(wanted)))]):
         selects.append(_select(["id", *step], f"step{number}"))
     steps = [f"step{number} AS MATERIALIZED (\n{select}\n)" for number, select in enumerate(selects)]
     last = _select([f"id AS {key}", *named], f"step{len(steps) - 1}")
@@ -269,11 +284,11 @@ def _comment(model: Model, options: Options) -> str:
     lines = [
         f"{networks_of(model)}, from glassnet: a query for SQLite, DuckDB and PostgreSQL.",
         "",
-        f"It reads the table {table}, whose column {key} names a row; NULL is a missing value.",
+        f"It reads the table {table}, whose column {key} names a row. NULL and '' are missing.",
     ]
     dates = [json.dumps(feature.name) for feature in model.features if feature.date]
     if dates:
-        lines.append(f"In microseconds since 1970-01-01: {', '.join(dates)}.")
+        lines.append(f"Dates, or texts such as 2024-03-05 12:30:05, are: {', '.join(dates)}.")
     lines += ["", "It gives:"]
     letter = "p" if model.is_classifier else "y"
     lines += [f"  {letter}{place} {json.dumps(name)}" for place, name in enumerate(model.output_names, 1)]
@@ -288,13 +303,41 @@ def _select(columns: Sequence[str], source: str) -> str:
 
 
 def _read(feature: Feature) -> str:
-    """A feature's number, from the table's column s."""
+    """A feature's number, from the table's column, or a date's text; an empty text is a missing value."""
     column = f"s.{_identifier(feature.name)}"
+    text = f"CAST({column} AS VARCHAR)"
+    if feature.date:
+        return text
     if feature.categories is None:
-        return f"NULLIF(CAST({column} AS DOUBLE PRECISION), 'NaN')"
+        number = f"NULLIF(CAST({column} AS DOUBLE PRECISION), 'NaN')"
+        return f"CASE WHEN {text} = '' THEN NULL ELSE {number} END"
     whens = [f"WHEN {_text(name)} THEN {place}" for place, name in enumerate(feature.categories)]
-    places = f"CASE CAST({column} AS VARCHAR) {' '.join(whens)} ELSE {len(whens)} END"
+    if "" not in feature.categories:
+        whens.append("WHEN '' THEN NULL")
+    places = f"CASE {text} {' '.join(whens)} ELSE {len(feature.categories)} END"
     return f"CAST(CASE WHEN {column} IS NULL THEN NULL ELSE {places} END AS DOUBLE PRECISION)"
+
+
+def _microseconds(text: str) -> str:
+    """The microseconds since 1970-01-01 of a column of texts: numbers, or dates as 2024-03-05 12:30:05.5.
+
+    Years begin in March here, so that any 29th of February ends one.
+    """
+
+    def part(start: int, length: int) -> str:
+        return f"CAST(NULLIF(SUBSTR({text}, {start}, {length}), '') AS DOUBLE PRECISION)"
+
+    year = f"({part(1, 4)} - CASE WHEN SUBSTR({text}, 6, 2) < '03' THEN 1 ELSE 0 END)"
+    before = ((153 * month + 2) // 5 for month in range(12))  # days before each month
+    months = " ".join(f"WHEN '{(month + 2) % 12 + 1:02}' THEN {days}" for month, days in enumerate(before))
+    days = (
+        f"365 * {year} + FLOOR({year} / 4) - FLOOR({year} / 100) + FLOOR({year} / 400) "
+        f"+ CASE SUBSTR({text}, 6, 2) {months} END + {part(9, 2)} - 719469"
+    )
+    hours, minutes, seconds = (f"COALESCE({part(*place)}, 0)" for place in ((12, 2), (15, 2), (18, 9)))
+    date = f"((({days}) * 24 + {hours}) * 60 + {minutes}) * 60000000e0 + {seconds} * 1000000e0"
+    number = f"NULLIF(CAST(NULLIF({text}, '') AS DOUBLE PRECISION), 'NaN')"
+    return f"CASE WHEN {text} LIKE '____-__-__%' THEN {date} ELSE {number} END"
 
 
 def _label(columns: Sequence[str], largest: str, labels: Sequence[Any]) -> str:

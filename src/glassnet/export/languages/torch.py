@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from glassnet.data.fixed_order import Floats
+from glassnet.errors import MissingLibraryError
 from glassnet.export.languages.language import Language, MissingToolError, Options, Ran
 from glassnet.export.languages.program import promises
 from glassnet.export.model import Column, Member, Model, side_by_side
@@ -54,8 +55,8 @@ def write(model: Model, options: Options) -> bytes:
 def run(path: Path, model: Model, options: Options, values: Floats) -> Ran:
     """Run the file in this process."""
     try:
-        import torch
-    except ImportError as error:
+        torch = require("torch")
+    except MissingLibraryError as error:
         raise MissingToolError("PyTorch is not installed: pip install torch") from error
     with warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter("ignore")

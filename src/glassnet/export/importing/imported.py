@@ -142,7 +142,8 @@ def _drawn(model: Model) -> Floats:
     for place, feature in enumerate(model.features):
         if feature.categories is not None:
             rows[:, place] = random.integers(max(1, len(feature.categories)), size=ROWS)
-    return rows.astype(np.float32).astype(np.float64)  # which networks of either precision take as it is
+    with np.errstate(over="ignore"):  # networks of either precision take these as they are
+        return rows.astype(np.float32).astype(np.float64)
 
 
 _SCALING = ("add", "subtract", "multiply", "divide")

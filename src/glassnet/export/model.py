@@ -191,14 +191,15 @@ class Model:
         return finite
 
     def overflows(self, values: Floats) -> NDArray[np.bool_]:
-        """Which rows of finite inputs have a sum that is too large for a number, without the fused
-        multiply-add of the engine, which gets by with less room."""
+        """Which rows of finite inputs have sums whose terms can be too large for a number: their order then
+        decides, and a fused multiply-add."""
         found = np.zeros(len(values), bool)
         with np.errstate(all="ignore"):
             for member in self.members:
                 X, theta = self.inputs(member, values), member.theta
-                Zs, _ = reference.forward_propagation(X, theta.weights, theta.biases, member.network.hidden)
-                found |= ~np.logical_and.reduce([np.isfinite(Z).all(axis=1) for Z in Zs])
+                _, Hs = reference.forward_propagation(X, theta.weights, theta.biases, member.network.hidden)
+                for H, W, b in zip(Hs, theta.weights, theta.biases, strict=True):
+                    found |= ~np.isfinite(np.abs(H) @ np.abs(W) + np.abs(b)).all(axis=1)
         return found & self.finite(values)
 
     def gradients(self, values: Floats) -> Floats:

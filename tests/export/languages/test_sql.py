@@ -84,12 +84,6 @@ def test_query_that_databases_do_not_take_is_refused(tmp_path):
     assert not (tmp_path / "refused.sql").exists()
 
 
-def test_query_that_is_none_is_refused(run, tmp_path):
-    (tmp_path / "kind.sql").write_text("SELECT 1")
-    with pytest.raises(InputError, match="DuckDB does not run the file"):
-        gn.verify_export(run, tmp_path / "kind.sql", TABLE)
-
-
 def test_query_reads_dates_and_missing_values_as_databases_have_them(tmp_path):
     days = np.datetime64("1899-12-30", "us") + np.arange(120) * np.timedelta64(
         777 * 86_400_000 + 3_661_500, "ms"

@@ -391,15 +391,12 @@ def run(path: Path, model: Model, options: Options, values: Floats) -> Ran:
     connection.register("data", data)
     key, parts = _identifier(options.settings["key"]), _table_parts(options)
     names = [f"c{place} AS {_identifier(feature.name)}" for place, feature in enumerate(model.features)]
-    try:
-        if parts[:-1]:
-            connection.execute(f"CREATE SCHEMA IF NOT EXISTS {'.'.join(parts[:-1])}")
-        columns = ", ".join([f"id AS {key}", *names])
-        connection.execute(f"CREATE TABLE {'.'.join(parts)} AS SELECT {columns} FROM data")
-        query = path.read_bytes().decode()
-        rows = connection.execute(f"SELECT * FROM ({query}) ORDER BY {key}").fetchall()
-    except duckdb.Error as error:
-        raise InputError(f"DuckDB does not run the file: {error}") from error
+    if parts[:-1]:
+        connection.execute(f"CREATE SCHEMA IF NOT EXISTS {'.'.join(parts[:-1])}")
+    columns = ", ".join([f"id AS {key}", *names])
+    connection.execute(f"CREATE TABLE {'.'.join(parts)} AS SELECT {columns} FROM data")
+    query = path.read_bytes().decode()
+    rows = connection.execute(f"SELECT * FROM ({query}) ORDER BY {key}").fetchall()
     known = list(map(_known, texts_of(model).classes))
     return ran(model, [[*row[1 : 1 + model.n_outputs], *_places(row, known)] for row in rows])
 

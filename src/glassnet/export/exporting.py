@@ -97,8 +97,8 @@ def verify_export(
 ) -> Verification:
     """Run an exported file on rows of X, and compare what it gives with what was exported.
 
-    ``ulps = max |place(file(x)) - place(subject(x))|``, where `place` counts the numbers of the file's
-    precision from 0: units in the last place. Beside the rows of X the file runs on rows of NaN,
+    ``ulps = max |place(file(x)) - place(subject(x))|``, where `place` counts the numbers of the
+    subject's precision from 0: units in the last place. Beside the rows of X the file runs on rows of NaN,
     infinities, numbers near the largest and smallest, and categories that training never saw.
 
     Parameters

@@ -19,7 +19,7 @@ class Distance:
     """How far outputs are from those expected, over rows.
 
     rows : how many were compared.
-    ulps : the largest distance of an output, in units in the last place of the file's precision.
+    ulps : the largest distance of an output, in units in the last place of what was exported.
     error : the largest distance of an output, relative to the largest one of its row, or to 1 if that is
         below 1.
     labels : how many labels disagree.
@@ -72,7 +72,7 @@ class Verification:
             promise = f"promises {self.promised:g}"
         else:
             promise = "promises no distance" if self.promised is None else "promises the same bits"
-        verdict = "verified" if self.passed else "FAILED"
+        verdict = "FAILED" if not self.passed else "measured" if self.promised is None else "verified"
         lines = [f"{self.path} ({self.language}; {promise}): {verdict}"]
         for name, distance in (("rows of data", self.data), ("hard rows", self.hard)):
             lines.append(

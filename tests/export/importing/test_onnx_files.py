@@ -131,7 +131,7 @@ def node(op, *names, **attributes):
 W = [[1.0, 2.0], [3.0, 4.0]]
 REFUSED = {
     "Conv: no network here": [node("Conv", "x", "W", "y")],
-    "the activation of layer 1 is none of": [
+    "MatMul: the activation before it is none of": [
         node("MatMul", "x", "W", "z"),
         node("LeakyRelu", "z", "h", alpha=0.3),
         node("MatMul", "h", "W", "y"),

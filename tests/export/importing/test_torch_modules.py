@@ -73,7 +73,10 @@ def test_from_torch_folds_the_normalization_of_one_unit():
     ("layers", "words"),
     [
         ([nn.Linear(3, 4), nn.Conv1d(1, 1, 1)], r"Layer 2 \(Conv1d\): no network here has such a layer"),
-        ([nn.Linear(3, 4), nn.LeakyReLU(0.3), nn.Linear(4, 1)], r"Layer 3 \(Linear\): the activation of"),
+        (
+            [nn.Linear(3, 4), nn.LeakyReLU(0.3), nn.Linear(4, 1)],
+            r"Layer 3 \(Linear\): the activation before it .* slope of 0\.01",
+        ),
         ([nn.ReLU(), nn.Linear(3, 4)], r"Layer 1 \(ReLU\): a function follows no layer"),
         ([nn.Linear(3, 4), nn.Linear(3, 4)], r"Layer 2 \(Linear\): a matrix of shape \(3, 4\) follows 4"),
         ([nn.Linear(3, 4), nn.ReLU()], "the function of the last layer is none of"),

@@ -14,7 +14,7 @@ from glassnet.errors import InputError
 from glassnet.export.model import Answer, Column, Feature, Member, Model
 from glassnet.export.sources.runs import answers_of
 from glassnet.export.steps import Step
-from glassnet.nn.activations import ACTIVATIONS
+from glassnet.nn.activations import ACTIVATIONS, LEAK
 from glassnet.nn.losses import ALL_OUTPUTS
 from glassnet.nn.network import Network, Parameters
 from glassnet.utils.array_checks import cast, check_finite
@@ -155,7 +155,8 @@ class Flow:
                 if near(self.curve, record.value(GRID)):
                     return self._with_layer(self.layer, record.name)
         raise InputError(
-            f"the activation of layer {len(self.layers) + 1} is none of {', '.join(ACTIVATIONS)}"
+            f"the activation before it is none of {', '.join(ACTIVATIONS)}, of which leaky_relu has a "
+            f"slope of {LEAK}, and elu an alpha of 1"
         )
 
     def _with_layer(self, layer: tuple[Array, Array], name: str) -> Flow:

@@ -149,6 +149,11 @@ def test_schedule_loss_and_early_stopping_are_chosen_with_their_settings(opened,
     wait_for(lambda: session.study.settings["stopping"] == gn.EarlyStopping(4, restore_best=False))
 
 
+def test_small_rate_is_shown_whole_in_its_field(opened, session):
+    session.command({"do": "train_with", "optimizer": {"name": "sgd", "learning_rate": 5e-5}})
+    expect(opened(session).get_by_label("Rate in digits")).to_have_value("5e-5")
+
+
 @pytest.mark.parametrize("wrong", ["-1", "0"])
 def test_bad_input_is_said_in_words_and_disturbs_nothing(opened, session, wrong):
     page = opened(session)
@@ -185,6 +190,8 @@ def test_table_is_opened_from_a_file_and_a_broken_one_refused(opened, session, t
     press(page, "Step")
     until(page, session, 1)
     assert session.study.data.target == "width"
+    score = page.locator(".gl-map .gl-hint")
+    assert score.evaluate("node => node.scrollWidth <= node.clientWidth")
 
 
 def test_points_are_drawn_relabeled_and_erased_on_the_map(opened, new_session):
@@ -206,6 +213,7 @@ def test_points_are_drawn_relabeled_and_erased_on_the_map(opened, new_session):
     at(0.45, 0.5)
     wait_for(lambda: len(session.study.data.X) == 4)
     assert session.study.data.y.tolist() == [0, 0, 1, 1]
+    assert not page.locator(".gl-tip").is_visible()  # it would cover where points go
     press(page, "Step")
     until(page, session, 1)
 

@@ -420,8 +420,8 @@ class MapView {
 
   async point(event) {
     const place = this.place(event);
-    const { samples } = this.lab;
-    if (!place || !samples || place.some((value, i) => value < samples.span[i][0] || value > samples.span[i][1])) {
+    const { samples, panels } = this.lab;
+    if (!place || !samples || panels[0].pen !== null || place.some((value, i) => value < samples.span[i][0] || value > samples.span[i][1])) {
       this.leave();
       return;
     }
@@ -1047,7 +1047,8 @@ class NetworkView {
     const share = value / (Math.max(...numbers.map(Math.abs)) || 1);
     pen.fillStyle = css(unpacked(palette.signed[Math.round(127.5 + 127.5 * share)]));
     pen.fillRect(x - size / 2, y - size / 2, size, size);
-    if (size > 32) write(pen, short(value, 2), x, y, Math.abs(share) > 0.5 ? palette.paper : palette.ink);
+    const words = [2, 1].map((digits) => short(value, digits)).find((one) => pen.measureText(one).width < size - 2);
+    if (size > 32 && words) write(pen, words, x, y, Math.abs(share) > 0.5 ? palette.paper : palette.ink);
   }
 
   inputMap(unit, palette) {
@@ -1195,8 +1196,10 @@ function numberField(name, ask, settings = {}) {
     }
   });
   input.show = (value) => {
-    input.dataset.value = value ?? "";
-    if (!input.matches(":focus, [aria-invalid]")) input.value = value ?? "";
+    // 0.00005 is too wide for its field: 5e-5.
+    const [plain, powers] = [String(value ?? ""), Number(value).toExponential()];
+    input.dataset.value = plain.length > 6 && powers.length < plain.length ? powers : plain;
+    if (!input.matches(":focus, [aria-invalid]")) input.value = input.dataset.value;
   };
   return input;
 }
@@ -1286,7 +1289,7 @@ class DataPanel {
     this.rows = h("div");
     this.target = select("Column to predict", (column) => lab.do("predict_column", { column }));
     this.targetRow = row("Predict", this.target);
-    this.draw = button("Draw", () => this.turn(), { class: "is-small", "aria-pressed": "false", title: "Draw points on the map, by mouse or finger" });
+    this.draw = button("Draw", () => this.turn(), { class: "is-small", "aria-pressed": "false" });
     this.pens = h("div", { class: "gl-tools", role: "group", "aria-label": "What a press on the map does" });
     this.words = h("p", { class: "gl-words" });
     this.node = h(
@@ -1321,6 +1324,7 @@ class DataPanel {
     }
     const whole = this.lab.samples?.whole && features.length === 2 && classes.length > 0;
     this.draw.disabled = !whole;
+    this.draw.title = whole ? "Draw points on the map, by mouse or finger" : "Points are drawn where there are two inputs and classes: choose such a set first";
     if (!whole && this.pen !== null) this.turn(false);
     this.words.textContent = notes.join(" ");
     this.drawPens();
@@ -1556,7 +1560,7 @@ class TrainingPanel {
     this.times.show(rate);
     const sizes = [1, 4, 8, 16, 32, 64, 128, 256, 512].filter((n) => n <= setup.data.samples || n === batch);
     if (batch !== null && !sizes.includes(batch)) sizes.push(batch);
-    this.batch.fill([["", "All samples"], ...sizes.map((n) => [String(n), `${count(n)} samples`])]);
+    this.batch.fill([["", "All samples"], ...sizes.map((n) => [String(n), n === 1 ? "1 sample" : `${count(n)} samples`])]);
     this.batch.show(batch === null ? "" : String(batch));
     this.l1.show(l1);
     this.l2.show(l2);
@@ -1813,7 +1817,7 @@ class BranchesView {
           "tr",
           { class: shown ? "is-chosen" : "" },
           h("th", { scope: "row" }, name),
-          h("td", {}, parent ? `${parent}, ${count(at)}` : at === 0 ? "start" : count(at)),
+          h("td", { class: "is-words" }, parent ? `${parent}, ${count(at)}` : at === 0 ? "start" : count(at)),
           h("td", {}, count(iterations)),
           h("td", {}, short(seconds)),
           h("td", {}, full(loss)),

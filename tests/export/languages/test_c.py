@@ -115,6 +115,12 @@ def test_c_has_the_bits_of_the_engine_for_every_function(of_all, flags):
     check(of_all, run_all(["gcc", *STRICT, *flags], of_all))
 
 
+@needs_gcc
+def test_c_has_the_same_bits_where_the_library_rounds_a_fused_sum_twice(of_all):
+    files = of_all[::4]
+    check(files, run_all(["gcc", *STRICT, "-O2", "-D__NEWLIB__=4"], files))
+
+
 @pytest.mark.skipif(not shutil.which("clang"), reason="clang is not installed")
 def test_c_has_the_same_bits_by_clang(of_all):
     check(of_all[:8], run_all(["clang", *STRICT, *FAST], of_all[:8]))
@@ -127,6 +133,30 @@ def test_c_has_the_same_bits_by_clang(of_all):
 def test_c_has_the_same_bits_on_another_processor(of_all):
     files = [one._replace(values=one.values[-60:]) for one in of_all[::3]]
     check(files, run_all(["aarch64-linux-gnu-gcc", "-static", *FAST], files, ["qemu-aarch64-static"]))
+
+
+BARE = {
+    "arm-none-eabi-gcc -mcpu=arm926ej-s --specs=rdimon.specs": (
+        "qemu-system-arm -M versatilepb -cpu arm926 -nographic -audiodev none,id=none -semihosting -kernel"
+    ),
+    "x86_64-w64-mingw32-gcc": "wine",
+}
+
+
+@pytest.mark.parametrize(("compiler", "emulator"), BARE.items(), ids=["bare arm", "windows"])
+def test_c_passes_its_own_test_on_other_systems(of_all, compiler, emulator, tmp_path):
+    compiler, emulator = compiler.split(), emulator.split()
+    lacking = [name for name in (compiler[0], emulator[0]) if not shutil.which(name)]
+    if lacking:
+        pytest.skip(f"{' and '.join(lacking)} not installed")
+    for name in ("net0", "net1"):
+        (file,) = (one for one in of_all if one.options.name == name)
+        (tmp_path / "net.c").write_text(file.text)
+        own = [f"-D{name}_TEST", f"-D{name}_MAIN", "net.c", "-o", "net.exe", "-lm"]
+        subprocess.run([*compiler, *STRICT, "-O2", *own], cwd=tmp_path, check=True)
+        ran = [*emulator, "net.exe"]
+        done = subprocess.run(ran, cwd=tmp_path, capture_output=True, text=True, timeout=60)
+        assert "0 rows are wrong" in done.stdout, done
 
 
 @needs_gcc
@@ -247,7 +277,7 @@ def test_export_to_c_is_verified(tmp_path):
         export(run, path, precision=precision)
         assert 0 < verify_export(run, path, X, precision=precision).data.error < most
     for options in ({"mode": "small"}, {"precision": "int8"}):
-        with pytest.raises(InputError, match="gradient=True and train=True need mode='bits', and float64"):
+        with pytest.raises(InputError, match="gradient=True and train=True in mode='bits' of float64"):
             export(run, path, gradient=True, train=True, **options)
 
 

@@ -11,7 +11,6 @@ from importlib.resources import files
 _FLOAT64 = {
     "real": "double",
     "whole": "uint64_t",
-    "fma": "fma",
     "abs": "fabs",
     "EXP": "exp",
     "EXP_LESS_1": "expm1",
@@ -87,7 +86,7 @@ _FLOAT32 = {
     "-0.0075452727324, -0.0034883282636, 0.0016460881936, 0.00016971247762, -0.00023404601875, "
     "-5.2425462612e-5",
 }
-_LIBRARY = ("fma", "abs", "EXP", "EXP_LESS_1", "LOG_1_PLUS", "TANH", "ERFC")
+_LIBRARY = ("abs", "EXP", "EXP_LESS_1", "LOG_1_PLUS", "TANH", "ERFC")
 NUMBERS = {
     "float64": _FLOAT64,
     "float32": {
@@ -106,7 +105,7 @@ NUMBERS = {
 }
 for _kind, _total, _most in (("int16", "int64_t", "32767"), ("int8", "int32_t", "127")):
     NUMBERS[_kind] = {**NUMBERS["float32"], "integer": f"{_kind}_t", "total": _total, "MOST": _most}
-"""What stands for N_real, N_fma, N_LOG2E and so on in each precision."""
+"""What stands for N_real, N_abs, N_LOG2E and so on in each precision."""
 
 
 _PARTS = {
@@ -127,6 +126,11 @@ def _functions(mode: str) -> dict[str, str]:
         assert name
         found[name[1]] = function
     return found
+
+
+def fused(precision: str) -> str:
+    """The text that gives N_fma in a precision."""
+    return (files(__package__) / f"fused_{precision}.c").read_text("utf-8").strip()
 
 
 def arithmetic(text: str, mode: str, precision: str, name: str, slopes: bool) -> str:

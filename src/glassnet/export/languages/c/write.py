@@ -9,7 +9,7 @@ import numpy as np
 from glassnet._types import Array
 from glassnet.data.fixed_order import Floats
 from glassnet.errors import InputError
-from glassnet.export.languages.c.arithmetic import arithmetic
+from glassnet.export.languages.c.arithmetic import arithmetic, fused
 from glassnet.export.languages.c.network import (
     FIXED,
     each,
@@ -94,8 +94,8 @@ def _comment(model: Model, options: Options) -> str:
     if promised == 0:
         lines += [
             "",
-            "The outputs have the bits of glassnet's own, whatever the compiler's level, where fma is that",
-            "of IEEE 754. Compiling for a processor that has it (as by -march=native) makes it fast.",
+            "The outputs have the bits of glassnet's own, by any compiler at any level. Compiling for a",
+            "processor that has a fused multiply-add (as by -march=native) makes it fast.",
         ]
     elif promised:
         lines += [
@@ -187,6 +187,7 @@ def _head(model: Model, options: Options) -> str:
     if mode_of(options) == "bits":
         digits, expected, kind = _DIGITS[options.precision]
         text += _BITS.format(digits=digits, expected=expected, type=kind)
+        text += f"\n\n{fused(options.precision)}"
     sizes = f"enum {{ N_INPUTS = {len(model.features)}, N_OUTPUTS = {model.n_outputs} }};"
     text = _named(f'{text}\n\n#ifdef __cplusplus\nextern "C" {{\n#endif\n\n{sizes}', name)
     groups: list[list[tuple[str, ...]]] = [[(feature.name,) for feature in model.features]]

@@ -124,3 +124,14 @@ def test_file_computes_ensembles_of_several_answers_with_any_names(suffix, mode,
     model = Model(features, members, answers, softmaxes=(2, 1, 2))
     rows = np.tile(np.arange(-2.0, len(HOSTILE) + 2)[:, None], len(features))
     assert verified(model, suffix, mode, tmp_path, rows)
+
+
+@pytest.mark.parametrize(
+    ("suffix", "name"),
+    [*((".m", name) for name in ("predict", "W1", "dense", "x", "exp")), (".java", "math")],
+)
+def test_file_refuses_a_name_that_it_uses_itself(suffix, name, tmp_path):
+    network = gn.Network((1, 2, 1), output="identity")
+    run = gn.train(network, np.eye(3)[:, :1], np.arange(3.0), iterations=1, random_state=0)
+    with pytest.raises(gn.InputError, match=f"another use of the name '(?i:{name})'"):
+        gn.export(run, tmp_path / f"{name}{suffix}")

@@ -18,6 +18,7 @@ from glassnet.export.languages.program import (
     program_of,
     promises,
     quoted,
+    require_unused,
     tables_of,
 )
 from glassnet.export.languages.running import filtered, tool
@@ -96,6 +97,7 @@ def write(model: Model, options: Options) -> bytes:
     for name, values in program.constants.items():
         lines.append(f"static final double[] {name} = numbers(\n{_numbers(values.ravel().tolist())});")
     functions = [_NUMBERS, *in_dialect(program.functions, _DIALECT), *[_PREDICT] * model.is_classifier]
+    require_unused(_class(options), functions)
     inside = "\n\n".join(["\n".join(lines), *functions]).replace("\n", "\n    ")
     text = f"{commented(model, '//')}\nclass {_class(options)} {{\n    {inside}\n}}\n"
     return re.sub(r" +$", "", text, flags=re.MULTILINE).encode("ascii")

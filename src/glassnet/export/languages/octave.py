@@ -8,13 +8,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from glassnet.data.fixed_order import Floats
-from glassnet.errors import InputError
 from glassnet.export.languages.language import Language, Options, Ran
 from glassnet.export.languages.program import (
     commented,
     file_of,
     program_of,
     promises,
+    require_unused,
     texts_of,
     wrapped,
 )
@@ -112,10 +112,7 @@ def write(model: Model, options: Options) -> bytes:
     for name, values in program.constants.items():
         numbers = wrapped("    result = [", map(repr, values.ravel().tolist()), "    ];", " ...")
         constants.append("\n".join([f"function result = {name}()", *numbers, "end"]))
-    if any(f"function result = {options.name}(" in text for text in [*functions, *constants]):
-        raise InputError(
-            f"The name {options.name!r} is that of a function in the file. Choose another name."
-        )
+    require_unused(options.name, [*functions, *constants])
     comment = "\n".join([*usage, "%", commented(model, "%", 1)])
     return file_of([comment, first, *functions, *constants])
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import ast
 import json
+import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from glassnet.data.fixed_order import Floats
+from glassnet.errors import InputError
 from glassnet.export.languages.language import Options, Ran
 from glassnet.export.languages.tracing import Tracer, traced
 from glassnet.export.model import Member, Model
@@ -148,6 +150,12 @@ def description(model: Model, first: int = 0) -> list[str]:
 def commented(model: Model, sign: str, first: int = 0) -> str:
     """The description as lines of comment; entries of a vector are counted from `first`."""
     return "\n".join(f"{sign} {line}".rstrip() for line in description(model, first))
+
+
+def require_unused(name: str, functions: Iterable[str]) -> None:
+    """InputError for a name that the file's functions use for something else."""
+    if any(re.search(rf"\b{name}\b", text) for text in functions):
+        raise InputError(f"The file has another use of the name {name!r}. Choose another name.")
 
 
 class Texts(NamedTuple):

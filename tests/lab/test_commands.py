@@ -492,6 +492,24 @@ def test_report_is_of_the_state_that_is_shown_with_the_branch_under_a_slider(ses
     assert do("step_back")["iteration"] == 11
 
 
+@pytest.mark.parametrize(("anew", "loss_of"), [(True, 0), (False, 5)])
+def test_remedies_are_tried_on_the_branch_that_was_looked_at(session, do, anew, loss_of):
+    session.diagnosis = {
+        "branch": "Run",
+        "findings": [
+            {"name": name, "remedy": {"changes": changes, "anew": anew, "words": ""}}
+            for name, changes in (("one", {"l2": 0.5}), ("two", {"optimizer": {"name": "adam"}}))
+        ],
+    }
+    do("step", n=5)
+    for finding in (0, 1):
+        do("try_remedy", finding=finding)
+        do("pause")
+    assert session.study.settings.get("l2", 0) == 0
+    assert session.current.name == "Mend two"
+    assert session.current.tape.losses[loss_of] == session.branches[0].tape.losses[loss_of]
+
+
 def test_diagnose_finds_why_and_its_remedy_goes_on_a_branch():
     zeros = np.zeros(NETWORK.n_parameters)
     with Session(X, Y, NETWORK, optimizer=gn.SGD(0.5), parameters=zeros, iterations=50) as session:

@@ -11,6 +11,7 @@ from glassnet.diagnostics.explain.asking import NEEDED
 from glassnet.diagnostics.explain.asking import explain as explain_number
 from glassnet.diagnostics.explain.subject import Subject
 from glassnet.errors import InputError
+from glassnet.lab.branch import free_name
 from glassnet.lab.commands.schema import Field, command, question, whole
 from glassnet.lab.frame import finites
 from glassnet.lab.study import MOST_LAYERS, MOST_UNITS, Data
@@ -92,7 +93,8 @@ def diagnose(session: Session) -> dict[str, Any]:
                 ).to_dict()
         except Exception as error:
             found = {"error": str(error)}
-        session.diagnosis = {"iteration": moment.run.iterations, **found}
+        where = {"branch": moment.document["branch"], "iteration": moment.run.iterations}
+        session.diagnosis = {**where, **found}
         session.diagnosing = False
         session.news()
 
@@ -112,8 +114,9 @@ def findings(session: Session) -> dict[str, Any]:
 
 @command(finding=Field(whole(0, 100)))
 def try_remedy(session: Session, finding: int) -> None:
-    """Train with the remedy of a finding, on a branch of its own."""
-    found = (session.diagnosis or {}).get("findings", [])
+    """Train with the remedy of a finding, on a branch of its own beside the one that was looked at."""
+    diagnosis = session.diagnosis or {}
+    found = diagnosis.get("findings", [])
     if finding >= len(found):
         raise InputError(f"There is no finding {finding}; there are {len(found)}.")
     remedy = found[finding]["remedy"]
@@ -121,13 +124,18 @@ def try_remedy(session: Session, finding: int) -> None:
     if not changes:
         raise InputError(f"No setting does this: {remedy['words']}")
     name = f"Mend {found[finding]['name'].replace('_', ' ')}"[:40]
+    named = [branch for branch in session.branches if branch.name == diagnosis.get("branch")]
+    looked_at = named[0] if named else session.current
     if remedy["anew"]:
-        study = session.study
+        study = looked_at.study
         if "network" in changes:
             study = study.with_network(as_changed(study.network, changes))
         if "random_state" in changes or "scheme" in changes:
             study = study.restarted()
         session.begin_beside(study.with_settings(**as_keywords(changes)), name)
     else:
+        if looked_at is not session.current:
+            free_name(name, session.branches)  # raises InputError before anything is another
+            session.turn_to(looked_at)
         session.change({"training": changes}, beside=name)
     session.go()

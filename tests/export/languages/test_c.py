@@ -273,6 +273,7 @@ def test_export_to_c_is_verified(tmp_path):
     assert verify_export(run, path, X, gradient=True).passed
     export(run, path, train=True)
     assert "net_train_step moves the parameters, net_theta" in path.read_text()
+    assert " + 0" not in path.read_text()
     for precision, most in (("float32", 1e-5), ("int16", 1e-3), ("int8", 0.1)):
         export(run, path, precision=precision)
         assert 0 < verify_export(run, path, X, precision=precision).data.error < most

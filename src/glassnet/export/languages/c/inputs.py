@@ -6,7 +6,7 @@ import ast
 from collections.abc import Sequence
 from itertools import groupby
 
-from glassnet.export.languages.c.texts import number, rows
+from glassnet.export.languages.c.texts import behind, number, rows
 from glassnet.export.languages.tracing import Term, Tracer, traced
 from glassnet.export.model import Column
 from glassnet.export.slopes import slope_of
@@ -56,12 +56,18 @@ def _loop(columns: Sequence[Column], place: int, product: str, stored: str) -> l
                 continue
             table = f"c{len(tables) + 1}"
             listed = rows(list(map(number, numbers)), "      ")
-            tables.append(f"    static const double {table}[] N_PROGMEM = {{\n{listed}}};")
+            tables.append(f"    static const double {table}[] N_PROGMEM = {{\n{listed}\n    }};")
             terms.append(tracer.term("name", f"N_READ({table} + i)"))
         values.append(terms)
     column = columns[0]
     inner = _statement(
-        tracer, column, f"x[i + {column.feature}]", values, f"h[i + {place}]", product, stored
+        tracer,
+        column,
+        f"x[{behind('i', column.feature)}]",
+        values,
+        f"h[{behind('i', place)}]",
+        product,
+        stored,
     )
     head = f"    for (i = 0; i < {len(columns)}; ++i) {{"
     return ["  {", *tables, head, *(f"    {line}" for line in inner), "    }", "  }"]

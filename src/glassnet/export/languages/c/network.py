@@ -8,7 +8,7 @@ from itertools import pairwise
 import numpy as np
 
 from glassnet.export.languages.c.inputs import input_statements, slope_statements
-from glassnet.export.languages.c.texts import number, rows
+from glassnet.export.languages.c.texts import behind, number, rows
 from glassnet.export.languages.language import Options
 from glassnet.export.model import Member, Model
 
@@ -83,13 +83,14 @@ def _member(model: Model, member: Member, options: Options, name: str) -> str:
     weights = biases = 0
     for layer, (before, after) in enumerate(pairwise(sizes)):
         if fixed:
-            given = f"weights + {weights}, scales + {2 * biases}, {before}, {after}, {source}, q"
+            tables = f"{behind('weights', weights)}, {behind('scales', 2 * biases)}"
+            given = f"{tables}, {before}, {after}, {source}, q"
         else:
-            given = f"theta + {weights + biases}, {before}, {after}, {source}"
+            given = f"{behind('theta', weights + biases)}, {before}, {after}, {source}"
         lines.append(f"  N_layer({given}, {target});")
         weights, biases = weights + before * after, biases + after
         if layer < len(functions) and kept:
-            slope = f", kept ? kept + i + {sum(sizes[1 : layer + 1])} : 0"
+            slope = f", kept ? {behind('kept + i', sum(sizes[1 : layer + 1]))} : 0"
             lines += each(after, f"{target}[i] = N_{functions[layer]}({target}[i]{slope});")
         elif layer < len(functions) and functions[layer] != "identity":
             lines += each(after, f"{target}[i] = N_{functions[layer]}({target}[i]{none});")
@@ -129,7 +130,9 @@ def _link(model: Model, z: str, slope: str) -> list[str]:
             return [f"  N_softmax({z}, {model.members[0].network.sizes[-1]});"]
         case "softmaxes":
             starts = np.cumsum([0, *model.softmaxes[:-1]]).tolist()
-            return [f"  N_softmax({z} + {at}, {n});" for at, n in zip(starts, model.softmaxes, strict=True)]
+            return [
+                f"  N_softmax({behind(z, at)}, {n});" for at, n in zip(starts, model.softmaxes, strict=True)
+            ]
         case "identity":
             return []
     name = "exp_link" if model.link == "exp" else model.link
@@ -161,9 +164,9 @@ def _gradient(model: Model, member: Member, name: str) -> str:
     for layer in reversed(range(len(sizes) - 1)):
         before, after = sizes[layer : layer + 2]
         end, at = end - (before + 1) * after, at - before
-        inner.append(f"  N_back(theta + {end}, {before}, {after}, {source}, {target});")
+        inner.append(f"  N_back({behind('theta', end)}, {before}, {after}, {source}, {target});")
         if layer:
-            inner += each(before, f"{target}[i] = N_times({target}[i], kept[i + {at}]);")
+            inner += each(before, f"{target}[i] = N_times({target}[i], kept[{behind('i', at)}]);")
         source, target = target, source
     places = [column.feature for column in member.columns]
     where = "i" if places == [*range(len(places))] else "from[i]"

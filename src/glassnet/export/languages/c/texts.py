@@ -31,6 +31,11 @@ def identifiers(names: Iterable[object]) -> list[str]:
     return chosen
 
 
+def behind(first: str, places: int) -> str:
+    """An index or an address some places behind the first."""
+    return f"{first} + {places}" if places else first
+
+
 def number(value: float, precision: str = "float64") -> str:
     """A literal that reads back with the same bits."""
     if math.isnan(value):

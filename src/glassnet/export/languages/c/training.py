@@ -9,7 +9,7 @@ from glassnet.data.holdout import listed
 from glassnet.errors import InputError
 from glassnet.export.languages.c.inputs import input_statements
 from glassnet.export.languages.c.network import PRODUCT, STORED, each
-from glassnet.export.languages.c.texts import number
+from glassnet.export.languages.c.texts import behind, number
 from glassnet.export.languages.language import Options
 from glassnet.export.model import Model
 from glassnet.nn.losses import LOSSES
@@ -60,25 +60,30 @@ def training_functions(model: Model, options: Options) -> Iterator[str]:
     ]
     last = len(sizes) - 2
     for layer, (before, after) in enumerate(pairwise(sizes)):
-        target = f"d + {d[layer]}" if layer == last else f"h + {h[layer + 1]}"
-        given = f"N_theta + {theta[layer]}, {before}"
+        target = behind("d", d[layer]) if layer == last else behind("h", h[layer + 1])
+        given = f"{behind('N_theta', theta[layer])}, {before}"
         if layer == last and both:
-            lines.append(f"  N_difference({given}, h + {h[layer]}, {target});")
+            lines.append(f"  N_difference({given}, {behind('h', h[layer])}, {target});")
         else:
-            lines.append(f"  N_layer({given}, {after}, h + {h[layer]}, {target});")
+            lines.append(f"  N_layer({given}, {after}, {behind('h', h[layer])}, {target});")
         if layer < last:
-            entry, slope = f"h[i + {h[layer + 1]}]", f"slope + i + {h[layer + 1] - sizes[0]}"
+            entry, slope = (
+                f"h[{behind('i', h[layer + 1])}]",
+                behind("slope + i", h[layer + 1] - sizes[0]),
+            )
             lines += each(after, f"{entry} = N_{network.hidden[layer].name}({entry}, {slope});")
-    lines += _deltas(model, widths[-1], f"d[i + {d[last]}]", f"d + {d[last]}", both)
+    lines += _deltas(model, widths[-1], f"d[{behind('i', d[last])}]", behind("d", d[last]), both)
     for layer in range(last, 0, -1):
-        given = f"N_theta + {theta[layer]}, {sizes[layer]}"
-        back, out = f"d + {d[layer]}", f"d + {d[layer - 1]}"
+        given = f"{behind('N_theta', theta[layer])}, {sizes[layer]}"
+        back, out = behind("d", d[layer]), behind("d", d[layer - 1])
         if layer == last and both:
             lines.append(f"  N_back_difference({given}, {back}, {out});")
         else:
             lines.append(f"  N_back({given}, {sizes[layer + 1]}, {back}, {out});")
-        entry = f"d[i + {d[layer - 1]}]"
-        lines += each(sizes[layer], f"{entry} = N_times({entry}, slope[i + {h[layer] - sizes[0]}]);")
+        entry = f"d[{behind('i', d[layer - 1])}]"
+        lines += each(
+            sizes[layer], f"{entry} = N_times({entry}, slope[{behind('i', h[layer] - sizes[0])}]);"
+        )
     yield "\n".join([*lines, "}"])
 
     H, D, n_targets = h[-1], d[-1], 1 if _is_class(model) else sizes[-1]
@@ -93,8 +98,9 @@ def training_functions(model: Model, options: Options) -> Iterator[str]:
     for layer, after in enumerate(sizes[1:]):
         at, shape = theta[layer], f"{sizes[layer]}, {widths[layer + 1]}, {after}"
         step += [
-            f"  N_train_layer(N_theta + {at}, velocity + {at}, {shape},",
-            f"    h + {h[layer]}, {H}, d + {d[layer]}, {D}, n, (N_real)rate, (N_real)momentum);",
+            f"  N_train_layer({behind('N_theta', at)}, {behind('velocity', at)}, {shape},",
+            f"    {behind('h', h[layer])}, {H}, {behind('d', d[layer])}, {D}, "
+            "n, (N_real)rate, (N_real)momentum);",
         ]
     yield "\n".join([*step, "  return 0;", "}"])
 

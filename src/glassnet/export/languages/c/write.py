@@ -23,7 +23,7 @@ from glassnet.export.languages.c.network import (
     rounded,
     trains,
 )
-from glassnet.export.languages.c.texts import identifiers, number, quoted, rows
+from glassnet.export.languages.c.texts import behind, identifiers, number, quoted, rows
 from glassnet.export.languages.c.training import STEP, about, require_trainable, training_functions
 from glassnet.export.languages.language import Options
 from glassnet.export.model import Member, Model, hard_rows
@@ -306,7 +306,7 @@ def _public(model: Model, options: Options) -> Iterator[str]:
                 width = answer.stop - answer.start
                 label = f"p[{answer.start}] > 0.5"
                 if width > 1:
-                    label = f"N_largest(p + {answer.start}, {width})"
+                    label = f"N_largest({behind('p', answer.start)}, {width})"
                 lines.append(f"  return {label};" if kind == "label" else f"  labels[{at}] = {label};")
         yield "\n".join([f"{signature} {{", *lines, "}"])
     if kept:
@@ -348,8 +348,10 @@ def _test(model: Model, options: Options) -> str:
     outputs = next(_signatures(model))[0].split("(")[0].removeprefix("void ")
     tables = []
     for name, width, table in (("rows", "N_INPUTS", values), ("expected", "N_OUTPUTS", expected)):
-        listed = ",\n".join(f"    {{\n{rows(list(map(number, row.tolist())), '      ')}}}" for row in table)
-        tables.append(f"  static const double {name}[{len(values)}][{width}] = {{\n{listed}}};")
+        listed = ",\n".join(
+            f"    {{{rows(list(map(number, row.tolist())), '     ').lstrip()}}}" for row in table
+        )
+        tables.append(f"  static const double {name}[{len(values)}][{width}] = {{\n{listed}\n  }};")
     return "\n".join(
         [
             "#ifdef N_TEST",

@@ -82,6 +82,7 @@ def test_from_torch_folds_the_normalization_of_one_unit():
         ([nn.Linear(3, 4), nn.ReLU()], "the function of the last layer is none of"),
         ([nn.Linear(3, 4).half()], "torch.float16"),
         ([], "no Linear layer"),
+        ([nn.Linear(3, 4), nn.Softmax()], r"Layer 2 \(Softmax\): it does not name the columns, .* dim=1"),
         ([nn.Linear(3, 4), nn.Softmax(1), nn.BatchNorm1d(4)], "Layer 3 .*: it follows a softmax"),
     ],
 )

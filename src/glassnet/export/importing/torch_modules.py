@@ -35,8 +35,8 @@ def from_torch(module: Any) -> Imported:
     kind = torch.nn.Sequential
     if not isinstance(module, kind) or type(module).forward is not kind.forward:
         raise InputTypeError(
-            f"A {type(module).__name__} cannot be read, because what it computes is known to Python alone; "
-            f"expected a torch.nn.Sequential. Write it by torch.onnx.export, and read that by gn.from_onnx."
+            f"from_torch takes a torch.nn.Sequential, not {type(module).__name__}: what others compute "
+            f"is known to Python alone. Write yours by torch.onnx.export, and read it by gn.from_onnx."
         )
     own = copy.deepcopy(module).cpu().eval()
     layers = [*_leaves(own, kind)]
@@ -79,8 +79,8 @@ def _layer(layer: Any) -> Callable[[Flow], Flow]:
         return lambda flow: flow.normalized(
             _array(mean), _array(variance), epsilon, _array(scale), _array(shift)
         )
-    if isinstance(layer, nn.Softmax) and layer.dim in (1, -1):
-        return Flow.ended_by_softmax
+    if isinstance(layer, nn.Softmax):
+        return Flow.ended_by_softmax if layer.dim in (1, -1) else _other_dimension
     if isinstance(layer, (nn.Dropout, nn.AlphaDropout, nn.Identity, nn.Flatten)):
         return lambda flow: flow
     if type(layer) in [getattr(nn, name) for name in _FUNCTIONS]:
@@ -100,6 +100,10 @@ _FUNCTIONS = (
     "Softsign",
     "Tanh",
 )
+
+
+def _other_dimension(flow: Flow) -> Flow:
+    raise InputError("it does not name the columns, which are dim=1")
 
 
 def _unknown(flow: Flow) -> Flow:

@@ -357,6 +357,8 @@ def test_page_fits_its_window_and_is_dark_where_the_system_is(opened, session, w
         page.get_by_role("tabpanel"),
         page.get_by_role("status"),
         page.get_by_role("group", name="Time"),
+        page.get_by_text(re.compile(r"^\d+ parameters$")),
+        page.locator(".gl-map .gl-hint"),
     ):
         assert part.evaluate("node => node.scrollWidth <= node.clientWidth")
     assert page.get_by_role("group", name="Time").get_by_text("Iteration", exact=True).is_visible()

@@ -1,9 +1,9 @@
 """What the live lab costs training, how fast its page follows, and what it holds on to.
 
 ``python -m benchmarks.live_lab`` plays an experiment (circles: 2-3-2 on 50,000 samples) without a page
-and with one in a real Chromium, in turns, and prints iterations and frames a second, and the processor's
-time that a frame takes in Python and in the browser. ``--minutes 20`` plays on and prints the memory of
-Python each minute. Chromium is the system's, or the one that GLASSNET_CHROMIUM names.
+and with one in a real Chromium, in turns, and prints iterations and frames a second, the processor's time
+that a frame takes in Python and in the browser, and what the browser draws with. ``--minutes 20`` plays on
+and prints the memory of Python each minute. Chromium is the system's, or that of GLASSNET_CHROMIUM.
 """
 
 from __future__ import annotations
@@ -12,40 +12,81 @@ import argparse
 import os
 import shutil
 import statistics
+import subprocess
 import sys
+import tempfile
 import time
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from unittest.mock import patch
 
 from benchmarks.record import describe_machine, machine_line
 from glassnet import native
+from glassnet.lab.frame import Frame
 from glassnet.lab.opening import Lab, session_of
 from glassnet.lab.session import Session
 
 ROUNDS = 5
 SECONDS = 4.0
+HEADS = ("alone", "with page", "share, %", "frames/s", "in Python", "Chromium")
 PROGRAMS = ("chromium", "chromium-browser", "google-chrome")
 
 
-def browser_seconds() -> float:
-    """Seconds of processor's time that the processes of this one's browser have taken so far."""
-    parents, spent = {}, {}
-    for stat in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            name, _, rest = stat.read_text().partition("(")[2].rpartition(")")
-        except OSError:  # it has ended meanwhile
-            continue
-        fields = rest.split()
-        parents[int(stat.parent.name)] = int(fields[1])
-        if "chrom" in name or "headless" in name:
-            spent[int(stat.parent.name)] = int(fields[11]) + int(fields[12])
+class Browser:
+    """A Chromium that looks at an address, as a person's does: nothing listens to what it receives."""
 
-    def is_own(process: int) -> bool:
-        while process in parents and process != os.getpid():
-            process = parents[process]
-        return process == os.getpid()
+    def __init__(self, address: str) -> None:
+        path = os.environ.get("GLASSNET_CHROMIUM") or next(filter(None, map(shutil.which, PROGRAMS)), None)
+        if path is None:
+            raise SystemExit("There is no Chromium: install it, or name it in GLASSNET_CHROMIUM.")
+        self._home = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
+        flags = [
+            "--headless",
+            "--window-size=1280,800",
+            "--no-first-run",
+            f"--user-data-dir={self._home.name}",
+        ]
+        if os.geteuid() == 0:
+            flags.append("--no-sandbox")
+        self._process = subprocess.Popen([path, *flags, address], stderr=subprocess.DEVNULL)
 
-    return sum(used for process, used in spent.items() if is_own(process)) / os.sysconf("SC_CLK_TCK")
+    def close(self) -> None:
+        """End it."""
+        self._process.terminate()
+        self._process.wait()
+        self._home.cleanup()
+
+    def _own(self) -> list[Path]:
+        """The folders in /proc of its processes."""
+        parents = {}
+        for stat in Path("/proc").glob("[0-9]*/stat"):
+            with suppress(OSError):  # it has ended meanwhile
+                parents[int(stat.parent.name)] = int(stat.read_text().rpartition(")")[2].split()[1])
+
+        def is_own(process: int) -> bool:
+            while process in parents and process != self._process.pid:
+                process = parents[process]
+            return process == self._process.pid
+
+        return [Path(f"/proc/{process}") for process in parents if is_own(process)]
+
+    def seconds(self) -> float:
+        """Seconds of processor's time that it has taken so far."""
+        ticks = 0
+        for process in self._own():
+            with suppress(OSError):
+                ticks += sum(map(int, (process / "stat").read_text().rpartition(")")[2].split()[11:13]))
+        return ticks / os.sysconf("SC_CLK_TCK")
+
+    def draws_with(self) -> str:
+        """What its pictures are made by, from the command line of its process for graphics."""
+        for process in self._own():
+            with suppress(OSError):
+                words = (process / "cmdline").read_text().replace("\0", " ")
+                if "--type=gpu-process" in words:
+                    by_processor = "swiftshader" in words or "--use-gl=disabled" in words
+                    return "the processor: there is no graphics card" if by_processor else "a graphics card"
+        return "the processor: there is no process for graphics"
 
 
 def play(session: Session, seconds: float) -> float:
@@ -57,53 +98,51 @@ def play(session: Session, seconds: float) -> float:
     return made / (time.perf_counter() - began)
 
 
-def frame_cost(session: Session) -> float:
-    """Seconds of processor's time of one frame, its header and its bytes: a median."""
-    costs = []
-    for _ in range(50):
-        session.command({"do": "step"})
-        began = time.thread_time()
-        frame = session.frame()
-        frame.header()
-        frame.payload()
-        costs.append(time.thread_time() - began)
-    return statistics.median(costs)
-
-
-def compare(session: Session, lab: Lab, browser: Any, seconds: float) -> None:
-    """Print the rates without and with a page, in turns."""
-    rates, frames, drawn = [], [], []
+def compare(session: Session, lab: Lab, frames: list[float], seconds: float) -> None:
+    """Print the rates without and with a page, in turns; `frames` has the seconds that each one takes."""
+    rows: list[tuple[float, ...]] = []
     for _ in range(ROUNDS):
         alone = play(session, seconds)
-        page = browser.new_page(viewport={"width": 1280, "height": 800})
-        sent: list[object] = []
-
-        def listen(socket: Any, sent: list[object] = sent) -> None:
-            socket.on("framereceived", lambda data: sent.append(data) if isinstance(data, bytes) else None)
-
-        page.on("websocket", listen)
-        page.goto(lab.address)
-        page.get_by_role("button", name="Play", exact=True).wait_for()
-        page.wait_for_timeout(1000)
-        count, spent, began = len(sent), browser_seconds(), time.perf_counter()
-        watched = play(session, seconds)
-        page.wait_for_timeout(1)  # what came meanwhile is counted now
-        took, made = time.perf_counter() - began, len(sent) - count
-        rates.append((alone, watched))
-        frames.append(made / took)
-        drawn.append((browser_seconds() - spent) / max(made, 1))
-        page.close()
-        print(f"  {alone:10,.0f} {watched:10,.0f} {watched / alone:8.0%} {frames[-1]:8.1f}", flush=True)
-    share = statistics.median(watched / alone for alone, watched in rates)
-    rate = statistics.median(frames)
-    print(f"training at {share:.0%} of its speed without a page, {rate:.1f} frames a second")
-    print(f"the browser takes {1e3 * statistics.median(drawn):.1f} ms of the processor for a frame")
+        session.command({"do": "pause"})
+        made = len(frames)
+        browser = Browser(lab.address)
+        try:
+            while len(frames) == made:  # until it shows the first one
+                time.sleep(0.1)
+            time.sleep(2)
+            if not rows:
+                print(f"Chromium draws with {browser.draws_with()}; a frame takes ms of the processor")
+                print("  ".join(f"{head:>10}" for head in HEADS))
+            made, spent, began = len(frames), browser.seconds(), time.perf_counter()
+            watched = play(session, seconds)
+            took, spent = time.perf_counter() - began, browser.seconds() - spent
+            own = frames[made:]
+        finally:
+            browser.close()
+        n = max(len(own), 1)
+        rows.append((alone, watched, 100 * watched / alone, n / took, 1e3 * sum(own) / n, 1e3 * spent / n))
+        print("  ".join(f"{value:10,.1f}" for value in rows[-1]), flush=True)
+    print("  ".join(f"{statistics.median(values):10,.1f}" for values in zip(*rows, strict=True)), "median")
 
 
 def resident() -> float:
     """MiB of this process that are in memory."""
     pages = int(Path("/proc/self/statm").read_text().split()[1])
     return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
+
+
+def remember(session: Session, lab: Lab, minutes: int, pace: int | None) -> None:
+    """Play on with a page, and print the memory of Python each minute."""
+    session.command({"do": "pace", "iterations": pace})
+    session.command({"do": "play"})
+    browser = Browser(lab.address)
+    try:
+        for minute in range(minutes + 1):
+            iterations = session.shown_run().iterations
+            print(f"minute {minute:3}: {resident():8.1f} MiB, iteration {iterations:,}", flush=True)
+            time.sleep(60 if minute < minutes else 0)
+    finally:
+        browser.close()
 
 
 def main() -> int:
@@ -114,28 +153,23 @@ def main() -> int:
     parser.add_argument("--minutes", type=int, default=0)
     parser.add_argument("--pace", type=int, help="iterations from one frame to the next in those minutes")
     options = parser.parse_args()
-    from playwright.sync_api import sync_playwright
-
     isa = native.module.isas()[0] if native.module is not None else None
-    load = f"load {os.getloadavg()[0]:.1f}"
-    print(machine_line(describe_machine(isa)), load)
-    path = os.environ.get("GLASSNET_CHROMIUM") or next(filter(None, map(shutil.which, PROGRAMS)), None)
-    flags = ["--no-sandbox"] if os.geteuid() == 0 else []
-    with session_of(options.experiment) as session, Lab(session) as lab, sync_playwright() as playwright:
-        print(f"a frame takes {1e3 * frame_cost(session):.1f} ms of the processor in Python")
+    print(machine_line(describe_machine(isa)), f"load {os.getloadavg()[0]:.1f}")
+    frames: list[float] = []
+    frame = Session.frame
+
+    def counted(session: Session) -> Frame:
+        began = time.thread_time()
+        made = frame(session)
+        frames.append(time.thread_time() - began)
+        return made
+
+    with session_of(options.experiment) as session, Lab(session) as lab:
         session.command({"do": "end_at", "iteration": 10_000_000})
-        browser = playwright.chromium.launch(executable_path=path, args=flags)
-        print(f"  {'alone':>10} {'with page':>10} {'share':>8} {'frames/s':>8}")
-        compare(session, lab, browser, options.seconds)
-        page = browser.new_page()
-        page.goto(lab.address)
-        session.command({"do": "pace", "iterations": options.pace})
-        for minute in range(options.minutes + 1):
-            iterations = session.shown_run().iterations
-            print(f"minute {minute:3}: {resident():8.1f} MiB, iteration {iterations:,}", flush=True)
-            if minute < options.minutes:
-                session.command({"do": "play"})
-                page.wait_for_timeout(60_000)
+        with patch.object(Session, "frame", counted):
+            compare(session, lab, frames, options.seconds)
+        if options.minutes:
+            remember(session, lab, options.minutes, options.pace)
     return 0
 
 

@@ -18,7 +18,7 @@ from glassnet.training.hooks import Hook
 from glassnet.training.run import TrainingRun
 from glassnet.training.tape.tape import Tape
 
-FRAME_SECONDS = 1 / 30
+FRAME_SECONDS = 1 / 32
 """How often training is looked at while it goes on."""
 MOST_BRANCHES = 12
 MOST_TIMES = 600
@@ -108,7 +108,7 @@ def free_name(name: str, branches: Sequence[Branch]) -> str:
 
 
 class Watch(Hook[TrainingRun]):
-    """Shows the run, and how fast it goes, about 30 times a second; ends training where that is wanted."""
+    """Shows the run, and how fast it goes, 32 times a second; ends training where that is wanted."""
 
     def __init__(
         self, show: Callable[[TrainingRun, float], None], wanted: Callable[[], bool] | None
@@ -122,11 +122,11 @@ class Watch(Hook[TrainingRun]):
     def on_iteration(self, run: TrainingRun) -> bool:
         now = time.perf_counter()
         took, made = now - self._last, run.iterations - self._at
-        if took < FRAME_SECONDS / 2:
-            self.every = min(2 * self.every, 2**20)
-        elif took > 2 * FRAME_SECONDS:
-            self.every = max(1, self.every // 2)
-        self._show(run, made / took if took > 0 else 0.0)
+        speed = made / took if took > 0 else 0.0
+        # Called at its multiples: one that changed each time would be called at odd moments.
+        if not 0.8 < speed * FRAME_SECONDS / self.every < 1.25:
+            self.every = max(1, min(round(speed * FRAME_SECONDS), 2 * self.every))
+        self._show(run, speed)
         self._last, self._at = now, run.iterations
         self.asked = self._wanted is not None and self._wanted()
         return self.asked

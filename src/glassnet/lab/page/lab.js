@@ -517,14 +517,14 @@ class MapView {
   }
 
   drawPlane(pen, box) {
-    const { arrays, palette } = this.lab;
+    const { arrays, frame, palette } = this.lab;
     const [rows, columns] = (arrays.leader ?? arrays.field).shape;
     const field = arrays.field?.data;
     const [leader, sure] = [arrays.leader?.data, arrays.sure?.data];
     const image = field
       ? pixels(this.stores, "", rows, columns, palette.values, (i) => field[i])
       : pixels(this.stores, "", rows, columns, palette.tints, (i) => 256 * (leader[i] % palette.classes.length) + sure[i]);
-    pen.imageSmoothingQuality = "high";
+    pen.imageSmoothingQuality = frame.rough ? "low" : "high";
     // Grid points lie on the edges: half a pixel of the image lies outside.
     const [dx, dy] = [(box.right - box.left) / (columns - 1), (box.bottom - box.top) / (rows - 1)];
     pen.drawImage(image, box.left - dx / 2, box.top - dy / 2, dx * columns, dy * rows);
@@ -1014,41 +1014,34 @@ class NetworkView {
     const { layer, unit, x, y, size } = place;
     const left = x - size / 2;
     const top = y - size / 2;
-    pen.save();
-    pen.beginPath();
-    pen.roundRect(left, top, size, size, Math.min(6, size / 5));
-    pen.fillStyle = css(palette.paper);
-    pen.fill();
-    pen.clip();
-    if (this.ofSample) this.drawNumber(pen, place, palette);
-    else {
-      const image = layer === 0 ? this.inputMap(unit, palette) : this.unitMap(layer, unit, arrays, palette);
-      if (image) pen.drawImage(image, left, top, size, size);
-    }
-    pen.restore();
+    const numbers = (this.ofSample && this.pass?.[this.shows][layer]) || [];
+    const share = (numbers[unit] ?? 0) / (Math.max(...numbers.map(Math.abs)) || 1);
     const chosen = this.lab.chosen;
     const lit = this.over === key({ kind: "unit", layer, unit }) || (chosen && chosen.kind !== "weight" && chosen.layer === layer && chosen.unit === unit);
     pen.beginPath();
     pen.roundRect(left, top, size, size, Math.min(6, size / 5));
+    pen.fillStyle = this.ofSample ? css(unpacked(palette.signed[Math.round(127.5 + 127.5 * share)])) : this.mapFill(pen, place, arrays, palette);
+    pen.fill();
     pen.lineWidth = lit ? 2.5 : 1;
     pen.strokeStyle = css(lit ? palette.accent : palette.soft, lit ? 1 : 0.7);
     pen.stroke();
+    if (numbers.length && size > 32) {
+      const words = [2, 1].map((digits) => short(numbers[unit], digits)).find((one) => pen.measureText(one).width < size - 2);
+      if (words) write(pen, words, x, y, Math.abs(share) > 0.5 ? palette.paper : palette.ink);
+    }
     const bias = layer > 0 && arrays.parameters ? arrays.parameters.data[this.layers[layer - 1].biases + unit] : null;
     if (bias !== null && size > 22) {
       dot(pen, left, top + size, 2 + Math.min(3, Math.sqrt(Math.abs(bias))), css(palette.sign(bias)), css(palette.paper));
     }
   }
 
-  // A unit's number for the chosen sample, and its color among those of its layer; inputs have no deltas.
-  drawNumber(pen, { layer, unit, x, y, size }, palette) {
-    const numbers = this.pass?.[this.shows][layer] ?? [];
-    const value = numbers[unit];
-    if (value === undefined || value === null) return;
-    const share = value / (Math.max(...numbers.map(Math.abs)) || 1);
-    pen.fillStyle = css(unpacked(palette.signed[Math.round(127.5 + 127.5 * share)]));
-    pen.fillRect(x - size / 2, y - size / 2, size, size);
-    const words = [2, 1].map((digits) => short(value, digits)).find((one) => pen.measureText(one).width < size - 2);
-    if (size > 32 && words) write(pen, words, x, y, Math.abs(share) > 0.5 ? palette.paper : palette.ink);
+  // A unit's map in its place, to fill a path with: that is faster than to draw it within one.
+  mapFill(pen, { layer, unit, x, y, size }, arrays, palette) {
+    const image = layer === 0 ? this.inputMap(unit, palette) : this.unitMap(layer, unit, arrays, palette);
+    if (!image) return css(palette.paper);
+    const fill = pen.createPattern(image, "repeat");
+    fill.setTransform(new DOMMatrix([size / image.width, 0, 0, size / image.height, x - size / 2, y - size / 2]));
+    return fill;
   }
 
   inputMap(unit, palette) {
@@ -2212,7 +2205,7 @@ class Lab {
     };
     this.slider = h("input", { type: "range", min: 0, max: 1, step: 1, value: 0, "aria-label": "Iteration" });
     this.slider.addEventListener("input", () => this.seek(this.slider.valueAsNumber));
-    this.marks = new Canvas("Where settings, weights or data changed", () => this.drawMarks());
+    this.marks = h("div", { class: "gl-marks", role: "img", "aria-label": "Where settings, weights or data changed" });
     this.pace = select("Speed", (value) => this.do("pace", { iterations: value === "" ? null : Number(value) }), [
       ["", "Full speed"],
       ...[1, 5, 20, 100, 1000].map((n) => [String(n), `${count(n)} a frame`]),
@@ -2256,7 +2249,7 @@ class Lab {
           { class: "gl-time", role: "group", "aria-label": "Time" },
           h("div", { class: "gl-buttons" }, Object.values(this.buttons)),
           h("span", { class: "gl-label", "aria-hidden": "true" }, "Iteration"),
-          h("div", { class: "gl-rail" }, this.marks.node, this.slider),
+          h("div", { class: "gl-rail" }, this.marks, this.slider),
           this.pace,
         ),
         h("div", { class: "gl-notices" }, this.story, this.note),
@@ -2571,15 +2564,10 @@ class Lab {
 
   // Ticks over the slider where something changed, or a note stands.
   drawMarks() {
-    const pen = this.marks.begin();
-    if (!pen || !this.setup) return;
     const last = Math.max(this.frame.last, 1);
-    const tick = (k, color) => {
-      pen.fillStyle = css(color);
-      pen.fillRect((k / last) * (this.marks.width - 2), 1, 2, 5);
-    };
-    for (const { iteration } of this.setup.events) tick(iteration, this.palette.negative);
-    for (const { iteration } of this.setup.notes) if (iteration <= last) tick(iteration, this.palette.accent);
+    const { events, notes } = this.setup;
+    const tick = (look) => ({ iteration }) => h("i", { class: look, style: `left: ${(100 * iteration) / last}%` });
+    this.marks.replaceChildren(...events.map(tick("")), ...notes.filter(({ iteration }) => iteration <= last).map(tick("is-note")));
   }
 }
 

@@ -68,6 +68,12 @@ def session(request):
         yield session
 
 
+def test_link_that_was_cut_off_before_its_lesson_is_said():
+    with Session(X, Y) as session:
+        error = session.command({"do": "open_lesson", "text": ""})["error"]
+    assert error.startswith("There is no lesson in this")
+
+
 @pytest.mark.parametrize("name", shipped())
 def test_lesson_that_is_opened_and_saved_keeps_what_is_to_come(name):
     lesson = read_lesson(shipped()[name])

@@ -84,7 +84,7 @@ def _beside(session: Session) -> list[dict[str, Any]]:
 def open_lesson(session: Session, text: str, name: str) -> None:
     """Play a lesson from its start: its text, or the name of one that ships."""
     if bool(text) == bool(name):
-        raise InputError("open_lesson takes the text of a lesson, or the name of one that ships.")
+        raise InputError("There is no lesson in this: expected its text, or the name of one that ships.")
     session.play_lesson(read_lesson(text or find_lesson(name)))
 
 

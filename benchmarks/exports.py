@@ -25,6 +25,7 @@ import numpy as np
 
 import glassnet as gn
 from benchmarks.record import describe_machine, machine_line
+from glassnet import native
 from glassnet.data.fixed_order import Floats
 from glassnet.errors import MissingLibraryError
 from glassnet.export.languages import MODULES, language_of
@@ -63,8 +64,8 @@ TOOLS = [
     ),
     Tool(("g++", "-std=c++11", "-x", "c++", "-O2")),
     Tool(("aarch64-linux-gnu-gcc", "-std=c99", "-static", "-O3"), ("qemu-aarch64-static",), 0.02),
+    Tool(("gcc", "-std=c99", "-O2", "-D__NEWLIB__=4")),  # with a fused multiply-add of the file's own
     Tool(("arm-linux-gnueabihf-gcc", "-std=c99", "-static", "-O2"), ("qemu-arm-static",), 0.02),
-    Tool(("x86_64-w64-mingw32-gcc", "-std=c99", "-O2"), ("wine",), 0.1),
 ]
 
 
@@ -237,7 +238,8 @@ def main(arguments: list[str]) -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.exports", description=__doc__)
     parser.add_argument("--rows", type=int, default=100_000, help="rows of each network")
     rows = parser.parse_args(arguments).rows
-    print(machine_line(describe_machine(None)))
+    isa = native.module.isas()[0] if native.module is not None else None
+    print(machine_line(describe_machine(isa)))
     found = {tool: Found() for tool in TOOLS if not tool.lacks}
     networks = in_c(rows)
     while group := list(islice(networks, 12)):

@@ -1422,7 +1422,7 @@ class LayersPanel {
     this.start = select("First weights", (name) => lab.do("start_with", { name }));
     this.start.title = "How the first weights are drawn";
     const seed = button("New start", () => lab.do("reset", { seed: Math.floor(Math.random() * 1e6) }), { class: "is-small", title: "Draw other first parameters" });
-    this.node = h("section", { "aria-label": "Layers" }, h("h2", {}, "Layers"), this.rows, this.losses, h("div", { class: "gl-tools" }, this.add, seed, this.start));
+    this.node = h("section", { "aria-label": "Layers" }, h("h2", {}, "Layers"), this.rows, this.losses, h("div", { class: "gl-tools" }, this.add, seed), row("First weights", this.start));
   }
 
   send(layers) {

@@ -32,13 +32,18 @@ HEADS = ("alone", "with page", "share, %", "frames/s", "in Python", "Chromium")
 PROGRAMS = ("chromium", "chromium-browser", "google-chrome")
 
 
+def chromium_path() -> str:
+    """The system's Chromium, or that of GLASSNET_CHROMIUM."""
+    path = os.environ.get("GLASSNET_CHROMIUM") or next(filter(None, map(shutil.which, PROGRAMS)), None)
+    if path is None:
+        raise SystemExit("There is no Chromium: install it, or name it in GLASSNET_CHROMIUM.")
+    return path
+
+
 class Browser:
     """A Chromium that looks at an address, as a person's does: nothing listens to what it receives."""
 
     def __init__(self, address: str) -> None:
-        path = os.environ.get("GLASSNET_CHROMIUM") or next(filter(None, map(shutil.which, PROGRAMS)), None)
-        if path is None:
-            raise SystemExit("There is no Chromium: install it, or name it in GLASSNET_CHROMIUM.")
         self._home = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
         flags = [
             "--headless",
@@ -48,7 +53,7 @@ class Browser:
         ]
         if os.geteuid() == 0:
             flags.append("--no-sandbox")
-        self._process = subprocess.Popen([path, *flags, address], stderr=subprocess.DEVNULL)
+        self._process = subprocess.Popen([chromium_path(), *flags, address], stderr=subprocess.DEVNULL)
 
     def close(self) -> None:
         """End it."""

@@ -444,6 +444,16 @@ def test_samples_are_not_drawn_again_as_the_network_learns(opened, session):
     assert 0 < page.evaluate("fills") < len(session.study.data.X) / 2
 
 
+def test_page_goes_on_where_new_settings_come_with_a_rough_frame(opened, session, monkeypatch):
+    monkeypatch.setattr("glassnet.lab.session.WHOLE_SECONDS", 1e9)
+    session.command({"do": "step", "n": 500})
+    session.command({"do": "pace", "iterations": 50})
+    page = opened(session)
+    page.get_by_role("tab", name="Branches").click()
+    press(page, "Play")  # past the end, which moves it
+    until(page, session, 1000)
+
+
 def test_page_without_a_hidden_layer_draws(opened):
     study = study_of_points([[0, 0, 0], [1, 1, 1], [0, 1, 0]])
     with Session(study.with_network(gn.Network((2, 2)))) as session:

@@ -1797,7 +1797,7 @@ class BranchesView {
     const row = this.body.querySelector(".is-chosen");
     if (!row || !frame) return;
     row.children[2].textContent = count(frame.last);
-    row.children[3].textContent = short(arrays.clock.data.at(-1));
+    if (arrays.clock) row.children[3].textContent = short(arrays.clock.data.at(-1)); // a rough frame has none
     row.children[4].textContent = full(frame.last_loss);
   }
 

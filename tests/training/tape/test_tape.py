@@ -6,6 +6,7 @@ import sys
 import time
 import warnings
 from copy import deepcopy
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -14,7 +15,9 @@ from run_kinds import KINDS, NET, X, Y, data_of
 from same_runs import assert_same_run
 
 import glassnet as gn
+from glassnet.data.encoding import PLAIN
 from glassnet.training import loop
+from glassnet.training.files.writing import run_as_arrays
 from glassnet.training.tape import keyframes, recording
 
 RANDOM = np.random.default_rng(7)
@@ -412,12 +415,19 @@ def test_changes_without_training_stay_within_the_bounds():
 
 
 @pytest.mark.parametrize("size", [None, 50])
-def test_segments_that_have_ended_hold_no_data_and_one_loss(size):
-    tape = gn.Tape(NET, X, Y, random_state=0, batch_size=size, validation=0.2)
+def test_segments_that_have_ended_hold_no_data_no_state_and_one_loss(size, tmp_path):
+    stopping = gn.EarlyStopping(patience=99)
+    settings = {"batch_size": size, "average": 0.9, "validation": 0.2, "stopping": stopping}
+    tape = gn.Tape(NET, X, Y, random_state=0, optimizer="adam", **settings)
     runs = [tape.advance(5), tape.change(learning_rate=0.1), tape.advance(4), tape.change(y=1 - Y)]
     tape.advance(3)
     ended = tape._segments[:-1]
     assert [len(one.run.losses) for one in ended] == [1, 1]
+    gn.save(tape, tmp_path / "tape")
+    for past in (ended, gn.Tape.load(tmp_path / "tape")._segments[:-1]):
+        assert len({id(one.run.parameters.flat) for one in past}) == 1
+        arrays, _ = run_as_arrays(replace(past[-1].run, encoding=PLAIN))
+        assert sum(a.nbytes for a in arrays.values()) == past[-1].run.parameters.flat.nbytes + 8
     for k, run in ((4, runs[0]), (8, runs[2]), (4, runs[0])):
         assert np.array_equal(tape.at(k).losses, run.losses[: len(tape.at(k).losses)])
         assert tape.at(k).resume(1).losses[-1] == run.losses[k + (size is None)]

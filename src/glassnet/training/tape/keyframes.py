@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from glassnet.data.encoding import PLAIN
 from glassnet.errors import InputError
+from glassnet.nn.network import Parameters
 from glassnet.training.files.reading import run_of_network
 from glassnet.training.files.writing import run_as_arrays
 from glassnet.training.run import TrainingRun
@@ -54,13 +55,19 @@ def with_histories(run: TrainingRun, iteration: int, later: TrainingRun) -> Trai
     return replace(run, losses=losses, solver_steps=steps, validation=kept)
 
 
-def without_past(run: TrainingRun) -> TrainingRun:
-    """A run that goes on in another segment, with what the later ones do not hold: its own last loss."""
-    return replace(without_histories(run), losses=run.losses[-1:].copy(), solver_steps=run.solver_steps)
+def ended(run: TrainingRun, theta: Parameters) -> TrainingRun:
+    """A run that goes on in another segment, with what neither keyframes nor a later run hold.
+
+    These are its settings and its own last loss; `theta`, the same of every segment, stand for its state.
+    """
+    run, last, steps = without_histories(run), run.losses[-1:].copy(), run.solver_steps
+    kept = run.validation and replace(run.validation, best_point=None, last_point=None)
+    run = replace(run, parameters=theta, averaged=None, state=run.state[:0].copy(), heard=np.empty(0))
+    return replace(run, cursor=None, validation=kept, losses=last, solver_steps=steps)
 
 
 def with_past(run: TrainingRun, iteration: int, later: TrainingRun) -> TrainingRun:
-    """The run that `without_past` left, which came to an iteration, with all that was before it."""
+    """The `ended` run, which came to an iteration, with all that was before it."""
     whole = with_histories(run, iteration, later)
     losses = np.append(whole.losses[:-1], run.losses)
     return replace(whole, losses=losses, solver_steps=run.solver_steps)

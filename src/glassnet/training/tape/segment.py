@@ -34,7 +34,8 @@ class Segment:
     """The part of a tape from one event to the next.
 
     `run` is the training of this segment as far as it has come. That of the last one has all of the past in
-    its histories and its data; of others, data are made ready from `given` when they are needed.
+    its histories and its data; that of others is `ended`, and their data are made ready from `given` when
+    they are needed.
     """
 
     event: Event

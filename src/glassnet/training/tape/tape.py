@@ -33,10 +33,11 @@ from glassnet.training.tape.files import check_rows, segments_as_arrays, segment
 from glassnet.training.tape.keyframes import (
     Bounds,
     Keyframe,
+    ended,
     nearest,
+    with_histories,
     with_past,
     within_epoch,
-    without_past,
 )
 from glassnet.training.tape.recording import Keeper, Recorder, Room
 from glassnet.training.tape.segment import Event, Segment
@@ -360,8 +361,12 @@ class Tape:
 
     def as_arrays(self) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
         """The arrays and the document of the file that `glassnet.save` writes, without the data."""
-        segments = [replace(segment, run=self._whole(segment)) for segment in self._segments]
-        return segments_as_arrays(segments, self._engine)
+        *past, last = self._segments
+        for place, segment in enumerate(past):  # the state of the last keyframe stands for the end
+            whole = self._whole(segment)
+            run = segment.keyframes[-1].run_before(whole)
+            past[place] = replace(segment, run=with_histories(run, whole.iterations, whole))
+        return segments_as_arrays([*past, last], self._engine)
 
     @classmethod
     def load(
@@ -386,7 +391,7 @@ class Tape:
         tape = cls.__new__(cls)
         segments = segments_from_arrays(arrays, document, path, own)
         for segment in segments[:-1]:
-            segment.run = without_past(segment.run)
+            segment.run = ended(segment.run, segments[0].run.parameters)
         tape._begin(segments, None, MEMORY, DISK)
         tape._engine, tape._trained_here = document.get("engine", "auto"), False
         return tape
@@ -396,7 +401,7 @@ class Tape:
     def _add(self, start: TrainingRun, event: Event, given: Given | None) -> None:
         segment = Segment(event, continue_run(start, 0), given, [Keyframe.of(start)])
         last = self._segments[-1]
-        last.run = without_past(last.run)
+        last.run = ended(last.run, self._segments[0].run.parameters)
         self._segments.append(segment)
         self._room, self._recent = Room(), None
         self._keeper.begin(segment.keyframes)

@@ -105,6 +105,12 @@ def test_verify_export_refuses_a_file_that_is_not_there(run, tmp_path):
         gn.verify_export(run, tmp_path / "net.py", X)
 
 
+def test_verify_export_refuses_the_file_of_a_network_with_other_outputs(run, tmp_path):
+    gn.export(gn.train(gn.Network((2, 3, 3)), X, np.arange(50) % 3, iterations=1), tmp_path / "net.onnx")
+    with pytest.raises(gn.InputError, match=r"outputs of shape \(50, 3\); expected \(50, 2\)"):
+        gn.verify_export(run, tmp_path / "net.onnx", X)
+
+
 @pytest.mark.parametrize("suffix", [".c", ".onnx", ".py", ".sql"])
 def test_verify_export_refuses_a_damaged_file(run, suffix, tmp_path):
     path = tmp_path / f"net{suffix}"

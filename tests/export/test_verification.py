@@ -47,6 +47,19 @@ def test_distance_refuses_outputs_of_another_shape():
         measured(P[:, :1])
 
 
+def test_distance_of_refused_rows_is_zero_where_they_are_near():
+    found = P + 1e-5
+    found[2] = 0
+    result = distance(P, found, NUMBERS, None, 0.0, np.array([True, False, True, True]))
+    assert (result.error, result.row) == (np.inf, 2)
+    assert distance(P[:2], found[:2], NUMBERS, None, 0.0, np.array([True, True])).is_zero
+
+
+def test_verification_prints_short_numbers():
+    far = Distance(3, 4503599627370496.0, 0.5, 0, 2)
+    assert "distance 4.5e+15 units in the last place" in str(Verification("a.c", "C", far, far, None, 0.0))
+
+
 NONE = Distance(3, 0.0, 0.0, 0, 0)
 FAR = Distance(3, 2.0, 1e-9, 0, 1)
 

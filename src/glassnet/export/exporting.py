@@ -16,7 +16,7 @@ from glassnet.export.languages.language import Language, MissingToolError, Optio
 from glassnet.export.model import hard_rows
 from glassnet.export.sources import source_of
 from glassnet.export.sources.source import Source
-from glassnet.export.verification import Verification, distance, furthest, near_as_equal
+from glassnet.export.verification import Verification, distance, furthest
 from glassnet.utils.paths import as_path, require_there
 from glassnet.utils.storage import atomic_write
 
@@ -184,14 +184,13 @@ def _verified(
     except Exception as error:  # of the file, which this process runs
         raise InputError(f"{path} does not run: {type(error).__name__}: {error}") from error
     n, near = len(values), promised or 0.0
-    expected_hard = as_written.outputs(hard)
-    found_hard = near_as_equal(expected_hard, ran.outputs[n:], ~as_written.finite(hard))
+    expected_hard, refused = as_written.outputs(hard), ~as_written.finite(hard)
     numbers = [None, None] if ran.numbers is None else [ran.numbers[:n], ran.numbers[n:]]
     return Verification(
         str(path),
         language.name,
         distance(expected, ran.outputs[:n], model.numbers(expected), numbers[0], near),
-        distance(expected_hard, found_hard, model.numbers(expected_hard), numbers[1], near),
+        distance(expected_hard, ran.outputs[n:], model.numbers(expected_hard), numbers[1], near, refused),
         None if ran.gradients is None else furthest(model.gradients(values), ran.gradients[:n]),
         promised,
     )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
 from itertools import groupby
 from typing import Any, NamedTuple
 
@@ -18,7 +17,6 @@ from glassnet.export.steps import Step
 from glassnet.nn import reference
 from glassnet.nn.loss_values import softmax
 from glassnet.nn.network import Network, Parameters
-from glassnet.utils.array_checks import as_matrix
 
 
 class Feature(NamedTuple):
@@ -106,9 +104,9 @@ class Model:
         """The model with networks in float64 or float32; in whole numbers, as it is."""
         if name not in ("float64", "float32"):
             return self
-        thetas = (member.theta.astype(np.dtype(name)) for member in self.members)
-        members = zip(self.members, thetas, strict=True)
-        return replace(self, members=tuple(member._replace(theta=theta) for member, theta in members))
+        dtype = np.dtype(name)
+        members = (member._replace(theta=member.theta.astype(dtype)) for member in self.members)
+        return replace(self, members=tuple(members))
 
     @property
     def n_outputs(self) -> int:
@@ -126,7 +124,7 @@ class Model:
         """Whether classes or labels are predicted, and the outputs are their probabilities."""
         return self.answers[0].labels is not None
 
-    @cached_property
+    @property
     def output_names(self) -> tuple[str, ...]:
         """A name for each output: of a class its label."""
         names: list[str] = []
@@ -137,10 +135,6 @@ class Model:
             else:
                 names += [f"{answer.name} = {label}" for label in answer.labels]
         return tuple(names)
-
-    def plain_values(self, X: object) -> Floats:
-        """The features' numbers (n, features) of rows that hold just these."""
-        return as_matrix(X, width=len(self.features)).astype(np.float64)
 
     def outputs(self, values: Floats) -> Array:
         """The outputs (n, n_outputs), from the features' numbers (n, features).
@@ -155,7 +149,7 @@ class Model:
         finite = np.isfinite(X).all(axis=1)
         Y_hat = np.empty((len(X), self.n_outputs), self.dtype)
         for rows, predictor in ((finite, member.network._predictor), (~finite, None)):
-            Y_hat[rows] = self._linked(member, np.ascontiguousarray(X[rows]), predictor)
+            Y_hat[rows] = self._linked(member, X[rows], predictor)
         if member.mean is None or member.scale is None:
             return Y_hat
         moved = Y_hat * np.array(member.scale) + np.array(member.mean)
@@ -240,7 +234,7 @@ class Model:
             if answer.labels is None:
                 continue
             own = outputs[:, answer.start : answer.stop]
-            numbers[:, place] = own[:, 0] > 0.5 if own.shape[1] == 1 else first_largest(own)
+            numbers[:, place] = own[:, 0] > 0.5 if own.shape[1] == 1 else own.argmax(axis=1)
         return numbers
 
 
@@ -269,15 +263,6 @@ def side_by_side(columns: Sequence[Column]) -> Iterator[tuple[list[int], list[tu
 def _kind(column: Column) -> tuple[Any, ...]:
     """What columns have in common that are computed at once: their steps, and tables to pick from."""
     return tuple((step.name, step.numbers if step.name == "pick" else ()) for step in column.steps)
-
-
-def first_largest(P: Array) -> NDArray[np.intp]:
-    """The place of the largest number of each row, the first of equal ones; NaN is never larger."""
-    best, most = np.zeros(len(P), np.intp), P[:, 0].copy()
-    for place in range(1, P.shape[1]):
-        larger = P[:, place] > most
-        best[larger], most[larger] = place, P[larger, place]
-    return best
 
 
 def hard_rows(model: Model) -> Floats:

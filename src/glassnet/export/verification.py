@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from glassnet._types import Array
 from glassnet.data.fixed_order import Floats
 from glassnet.errors import InputError
-from glassnet.utils.words import counted
+from glassnet.utils.words import counted, readable
 
 
 @dataclass(frozen=True)
@@ -76,8 +76,8 @@ class Verification:
         lines = [f"{self.path} ({self.language}; {promise}): {verdict}"]
         for name, distance in (("rows of data", self.data), ("hard rows", self.hard)):
             lines.append(
-                f"  {distance.rows:,} {name}: largest distance {distance.ulps:,.0f} units in the last "
-                f"place, {distance.error:.2g} relative; {counted(distance.labels, 'label')} disagree"
+                f"  {distance.rows:,} {name}: largest distance {readable(distance.ulps)} units in the "
+                f"last place, {distance.error:.2g} relative; {counted(distance.labels, 'label')} disagree"
                 + ("" if distance.is_zero else f" (row {distance.row})")
             )
         if self.gradient is not None:
@@ -94,11 +94,13 @@ def distance(
     expected_numbers: NDArray[Any],
     found_numbers: NDArray[Any] | None,
     near: float,
+    refused: NDArray[np.bool_] | None = None,
 ) -> Distance:
     """The `Distance` of outputs (n, outputs) and of the labels' numbers (n, answers) from those expected.
 
     NaN equals NaN, and an infinity itself. A label counts as another one where the outputs differ by more
-    than `near`: closer outputs that tie may fall either way.
+    than `near`: closer outputs that tie may fall either way. For rows that are not finite, which the engine
+    has `refused`, NumPy stands in, which sums in another order: what is near counts as equal.
     """
     if found.shape != expected.shape:
         raise InputError(f"The file gave outputs of shape {found.shape}; expected {expected.shape}.")
@@ -109,6 +111,8 @@ def distance(
         apart = np.abs(found.astype(np.float64) - expected)
         equal = (found == expected) & (np.signbit(found) == np.signbit(expected))
         same = equal | (np.isnan(found) & np.isnan(expected))
+        if refused is not None:
+            same |= refused[:, None] & (apart <= 1e-4 * np.maximum(1, np.abs(expected)))
         finite = np.where(np.isfinite(expected), np.abs(expected), 0.0)
         scale = np.maximum(finite.max(axis=1, keepdims=True), 1.0)
         error = np.where(same, 0.0, apart / scale)
@@ -120,16 +124,6 @@ def distance(
         labels = (other & ~np.isnan(expected).any(axis=1) & ~_ties(expected, near)).astype(np.intp)
     row = int(labels.argmax() if labels.any() else ulps.max(axis=1).argmax())
     return Distance(len(expected), float(ulps.max()), float(error.max()), int(labels.sum()), row)
-
-
-def near_as_equal(expected: Array, found: Array, rows: NDArray[np.bool_]) -> Array:
-    """What was found, and what was expected in its place where it is near in these rows.
-
-    The engine refuses rows that are not finite. NumPy stands for it there, which sums in another order.
-    """
-    with np.errstate(all="ignore"):
-        near = np.abs(found - expected) <= 1e-4 * np.maximum(1, np.abs(expected))
-    return np.where(rows[:, None] & near, expected, found)
 
 
 def furthest(expected: Array, found: Array) -> float:
@@ -154,15 +148,12 @@ def _ties(outputs: Array, near: float) -> NDArray[np.bool_]:
 
 def _ulps(a: Array, b: Array) -> Floats:
     """How many numbers of their precision lie between a and b; infinite where one alone is NaN."""
-    first, second = _in_order(np.ascontiguousarray(a)), _in_order(np.ascontiguousarray(b))
-    exact = (np.maximum(first, second) - np.minimum(first, second)).astype(np.float64)
-    return np.where(np.isnan(a) | np.isnan(b), np.inf, exact)
+    first, second = _in_order(a), _in_order(b)
+    apart = np.maximum(first, second) - np.minimum(first, second)  # which may need the sign's bit
+    return np.where(np.isnan(a) | np.isnan(b), np.inf, apart.view(f"u{a.itemsize}"))
 
 
 def _in_order(values: Array) -> NDArray[Any]:
-    """Whole numbers in the order of the values: those below 0 from the lowest on, then those above."""
-    if values.dtype == np.float64:
-        bits, sign = values.view(np.uint64), np.uint64(1 << 63)
-        return np.where(bits & sign, np.invert(bits), bits | sign)
-    narrow, top = values.view(np.uint32), np.uint32(1 << 31)
-    return np.where(narrow & top, np.invert(narrow), narrow | top)
+    """Whole numbers in the order of the values, -1 for -0 and 0 for 0."""
+    bits = values.view(f"i{values.itemsize}")
+    return np.where(bits < 0, bits ^ np.iinfo(bits.dtype).max, bits)

@@ -210,13 +210,19 @@ _OPERATIONS: dict[str, Callable[[Any, Any], Any]] = {
 }
 
 
-def through(flow: Flow, layers: Iterable[tuple[str, Callable[[Flow], Flow]]]) -> Flow:
-    """The network after layers, each a name and what it does; InputError names the one in the way."""
-    for number, (name, layer) in enumerate(layers, 1):
+def through(flow: Flow, layers: Iterable[Any], after: Callable[[Flow, Any], Flow | None]) -> Flow:
+    """The network after layers; `after` gives that after one of them, None of a kind that it does not know.
+
+    Raises InputError, which names the layer in the way.
+    """
+    for number, layer in enumerate(layers, 1):
         try:
-            flow = layer(flow)
+            result = after(flow, layer)
+            if result is None:
+                raise InputError("no network here has such a layer")
         except InputError as error:
-            raise InputError(f"Layer {number} ({name}): {error}.") from error
+            raise InputError(f"Layer {number} ({type(layer).__name__}): {error}.") from error
+        flow = result
     return flow
 
 

@@ -15,6 +15,7 @@ from glassnet.errors import InputError
 from glassnet.export.model import Column, Model
 from glassnet.export.verification import Distance, distance
 from glassnet.nn.network import Network, Parameters
+from glassnet.utils.array_checks import as_matrix
 
 ROWS = 200
 """How many rows the original and the imported network are compared on."""
@@ -116,12 +117,12 @@ def imported(
     Raises InputError where they differ by more than rounding.
     """
     drawn = _drawn(model)
-    values = values or model.plain_values
+    values = values or (lambda X: as_matrix(X, width=len(model.features)).astype(np.float64))
     X = drawn if rows is None else rows(drawn)
     expected = np.asarray(original(X))
     found = model.outputs(values(X))
-    numbers, near = model.numbers(found), _NEAR[model.dtype.name]
-    apart = distance(expected.reshape(ROWS, -1), found, numbers, numbers, near)
+    near = _NEAR[model.dtype.name]
+    apart = distance(expected.reshape(ROWS, -1), found, model.numbers(found), None, near)
     if apart.error > near:
         raise InputError(
             f"The imported network does not predict the same: on row {drawn[apart.row].tolist()} it gives "

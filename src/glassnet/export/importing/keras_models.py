@@ -38,8 +38,7 @@ def from_keras(model: Any) -> Imported:
         )
     if not model.built or len(model.input_shape) != 2 or model.input_shape[1] is None:
         raise InputError("The model's input has no known width; build it with keras.Input((features,)).")
-    layers = ((type(layer).__name__, _layer(layer)) for layer in model.layers)
-    flow = through(start(model.input_shape[1]), layers)
+    flow = through(start(model.input_shape[1]), model.layers, _after)
 
     def original(rows: Floats) -> Array:
         outputs: Array = model.predict(rows.astype(model.compute_dtype), verbose=0)
@@ -48,31 +47,31 @@ def from_keras(model: Any) -> Imported:
     return imported(flow.model(model.compute_dtype), original)
 
 
-def _layer(layer: Any) -> Callable[[Flow], Flow]:
-    """What a layer does to the network before it."""
+def _after(flow: Flow, layer: Any) -> Flow | None:
+    """The network after a layer."""
     name, config = type(layer).__name__, layer.get_config()
     if name in ("Dropout", "AlphaDropout", "GaussianDropout", "GaussianNoise", "Flatten", "InputLayer"):
-        return lambda flow: flow
+        return flow
     if name == "Dense" and not config.get("lora_rank"):
         biases = _array(layer.bias) if layer.use_bias else None
-        return lambda flow: _bent(flow.times(_array(layer.kernel), biases), layer.activation)
+        return _bent(flow.times(_array(layer.kernel), biases), layer.activation)
     if name == "BatchNormalization":
         scale = _array(layer.gamma) if layer.scale else None
         shift = _array(layer.beta) if layer.center else None
         mean, variance = _array(layer.moving_mean), _array(layer.moving_variance)
-        return lambda flow: flow.normalized(mean, variance, layer.epsilon, scale, shift)
+        return flow.normalized(mean, variance, layer.epsilon, scale, shift)
     if name == "Normalization" and not layer.invert:
-        return lambda flow: flow.normalized(_array(layer.mean), _array(layer.variance), 0, None, None)
+        return flow.normalized(_array(layer.mean), _array(layer.variance), 0, None, None)
     if name == "Rescaling":
         scale, shift = np.array(layer.scale), np.array(layer.offset)
-        return lambda flow: flow.moved("multiply", scale).moved("add", shift)
+        return flow.moved("multiply", scale).moved("add", shift)
     if name == "Activation":
-        return lambda flow: _bent(flow, layer.activation)
+        return _bent(flow, layer.activation)
     if name == "Softmax" and config["axis"] in (1, -1):
-        return Flow.ended_by_softmax
+        return flow.ended_by_softmax()
     if name in ("ReLU", "LeakyReLU", "ELU"):
-        return lambda flow: _bent(flow, layer)
-    return _unknown
+        return _bent(flow, layer)
+    return None
 
 
 def _bent(flow: Flow, function: Callable[[Any], Any]) -> Flow:
@@ -84,10 +83,6 @@ def _bent(flow: Flow, function: Callable[[Any], Any]) -> Flow:
         return flow.ended_by_softmax()
     ops = require("keras.ops")
     return flow.bent(lambda z: _array(function(ops.convert_to_tensor(z))))
-
-
-def _unknown(flow: Flow) -> Flow:
-    raise InputError("no network here has such a layer")
 
 
 def _array(tensor: Any) -> Array:

@@ -172,31 +172,27 @@ def _gemm(inputs: list[Any], attributes: Mapping[str, Any], node: Any) -> Flow:
     return flow.times(matrix, biases)
 
 
-def _normalization(inputs: list[Any], attributes: Mapping[str, Any], node: Any) -> Flow:
+def _normalization(inputs: list[Any], attributes: Mapping[str, Any], node: Any) -> Any:
     if attributes.get("training_mode"):
         raise InputError("it is in training mode")
     flow, scale, shift, mean, variance = inputs
-    result: Flow = flow.normalized(mean, variance, attributes.get("epsilon", 1e-5), scale, shift)
-    return result
+    return flow.normalized(mean, variance, attributes.get("epsilon", 1e-5), scale, shift)
 
 
-def _gelu(inputs: list[Any], attributes: Mapping[str, Any], node: Any) -> Flow:
+def _gelu(inputs: list[Any], attributes: Mapping[str, Any], node: Any) -> Any:
     name = "gelu_tanh" if attributes.get("approximate") == b"tanh" else "gelu"
-    result: Flow = inputs[0].bent(ACTIVATIONS[name].value)
-    return result
+    return inputs[0].bent(ACTIVATIONS[name].value)
 
 
-def _scaler(inputs: list[Any], attributes: Mapping[str, Any], node: Any) -> Flow:
-    flow: Flow = inputs[0]
-    moved = flow.moved("subtract", np.array(attributes.get("offset", [0.0])))
+def _scaler(inputs: list[Any], attributes: Mapping[str, Any], node: Any) -> Any:
+    moved = inputs[0].moved("subtract", np.array(attributes.get("offset", [0.0])))
     return moved.moved("multiply", np.array(attributes.get("scale", [1.0])))
 
 
-def _softmax(inputs: list[Any], attributes: Mapping[str, Any], node: Any) -> Flow:
+def _softmax(inputs: list[Any], attributes: Mapping[str, Any], node: Any) -> Any:
     if attributes.get("axis", -1) not in (1, -1):
         raise InputError("it runs along the rows")
-    result: Flow = inputs[0].ended_by_softmax()
-    return result
+    return inputs[0].ended_by_softmax()
 
 
 def _picked(inputs: list[Any], attributes: Mapping[str, Any], node: Any) -> Any:

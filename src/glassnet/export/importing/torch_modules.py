@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 from glassnet._types import Array
@@ -11,6 +11,7 @@ from glassnet.data.fixed_order import Floats
 from glassnet.errors import InputError, InputTypeError
 from glassnet.export.importing.flow import Flow, start, through
 from glassnet.export.importing.imported import Imported, imported
+from glassnet.export.languages.torch import FUNCTIONS
 from glassnet.utils.libraries import require
 
 
@@ -50,7 +51,7 @@ def from_torch(module: Any) -> Imported:
     dtype = next(own.parameters()).dtype
     if dtype not in (torch.float32, torch.float64):
         raise InputError(f"The module computes in {dtype}; expected torch.float32 or torch.float64.")
-    flow = through(start(widths[0]), ((type(each).__name__, _layer(each)) for each in layers))
+    flow = through(start(widths[0]), layers, _after)
 
     def original(rows: Floats) -> Array:
         with torch.no_grad():
@@ -68,46 +69,23 @@ def _leaves(module: Any, kind: type) -> Iterator[Any]:
             yield layer
 
 
-def _layer(layer: Any) -> Callable[[Flow], Flow]:
-    """What a layer does to the network before it."""
+def _after(flow: Flow, layer: Any) -> Flow | None:
+    """The network after a layer."""
     nn: Any = require("torch.nn")
     if isinstance(layer, nn.Linear):
-        return lambda flow: flow.times(_array(layer.weight).T, _array(layer.bias))
+        return flow.times(_array(layer.weight).T, _array(layer.bias))
     if isinstance(layer, nn.BatchNorm1d) and layer.running_mean is not None:
-        numbers = layer.running_mean, layer.running_var, layer.eps, layer.weight, layer.bias
-        mean, variance, epsilon, scale, shift = numbers
-        return lambda flow: flow.normalized(
-            _array(mean), _array(variance), epsilon, _array(scale), _array(shift)
-        )
+        mean, variance = _array(layer.running_mean), _array(layer.running_var)
+        return flow.normalized(mean, variance, layer.eps, _array(layer.weight), _array(layer.bias))
     if isinstance(layer, nn.Softmax):
-        return Flow.ended_by_softmax if layer.dim in (1, -1) else _other_dimension
+        if layer.dim not in (1, -1):
+            raise InputError("it does not name the columns, which are dim=1")
+        return flow.ended_by_softmax()
     if isinstance(layer, (nn.Dropout, nn.AlphaDropout, nn.Identity, nn.Flatten)):
-        return lambda flow: flow
-    if type(layer) in [getattr(nn, name) for name in _FUNCTIONS]:
-        return lambda flow: flow.bent(lambda z: _array(layer(require("torch").tensor(z))))
-    return _unknown
-
-
-_FUNCTIONS = (
-    "ELU",
-    "GELU",
-    "LeakyReLU",
-    "ReLU",
-    "SELU",
-    "SiLU",
-    "Sigmoid",
-    "Softplus",
-    "Softsign",
-    "Tanh",
-)
-
-
-def _other_dimension(flow: Flow) -> Flow:
-    raise InputError("it does not name the columns, which are dim=1")
-
-
-def _unknown(flow: Flow) -> Flow:
-    raise InputError("no network here has such a layer")
+        return flow
+    if type(layer) in [getattr(nn, name) for name, *_ in FUNCTIONS.values()]:
+        return flow.bent(lambda z: _array(layer(require("torch").tensor(z))))
+    return None
 
 
 def _array(tensor: Any) -> Any:

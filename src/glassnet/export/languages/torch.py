@@ -8,8 +8,6 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from glassnet.data.fixed_order import Floats
 from glassnet.errors import MissingLibraryError
 from glassnet.export.languages.language import Language, MissingToolError, Options, Ran
@@ -19,7 +17,7 @@ from glassnet.export.steps import STEPS
 from glassnet.nn.activations import LEAK
 from glassnet.utils.libraries import require
 
-_FUNCTIONS: dict[str, tuple[str, Sequence[float | str], dict[str, float]]] = {
+FUNCTIONS: dict[str, tuple[str, Sequence[float | str], dict[str, float]]] = {
     "logistic": ("Sigmoid", (), {}),
     "tanh": ("Tanh", (), {}),
     "relu": ("ReLU", (), {}),
@@ -34,9 +32,6 @@ _FUNCTIONS: dict[str, tuple[str, Sequence[float | str], dict[str, float]]] = {
     "identity": ("Identity", (), {}),
 }
 """The module of each activation, with its arguments."""
-
-_BOUNDS = {**dict.fromkeys(("gelu", "gelu_tanh", "silu"), (-1000.0, np.inf)), "softsign": (-1e30, 1e30)}
-"""Where these are within the bounds their limits; beyond, PyTorch's own give NaN for infinities."""
 
 
 def write(model: Model, options: Options) -> bytes:
@@ -95,21 +90,12 @@ def _module(model: Model, precision: str) -> Any:
 
 def _network(model: Model, member: Member, precision: str) -> Any:
     torch = require("torch")
-    nn, dtype, network = torch.nn, getattr(torch, precision), member.network
-
-    class Function(nn.Module):  # type: ignore[name-defined,misc]
-        """What PyTorch has no module for."""
-
-        def __init__(self, function: Callable[[Any], Any]) -> None:
-            super().__init__()
-            self.forward = function
-
-    layers = []
+    nn, dtype, network, layers = torch.nn, getattr(torch, precision), member.network, []
     places = [column.feature for column in member.columns]
     if any(column.steps for column in member.columns) or places != [*range(len(model.features))]:
-        layers.append(Function(lambda x: _stepped(x, member.columns).to(dtype)))
+        layers.append(_module_of(lambda x: _stepped(x, member.columns).to(dtype)))
     elif _taken(model, precision) != dtype:
-        layers.append(Function(lambda x: x.to(dtype)))
+        layers.append(_module_of(lambda x: x.to(dtype)))
     names = [*(record.name for record in network.hidden), None]
     for W, b, name in zip(member.theta.weights, member.theta.biases, names, strict=True):
         linear = nn.utils.skip_init(nn.Linear, *W.shape, dtype=dtype)
@@ -117,27 +103,43 @@ def _network(model: Model, member: Member, precision: str) -> Any:
             linear.weight.copy_(torch.tensor(W.T))
             linear.bias.copy_(torch.tensor(b))
         layers.append(linear)
-        if name in _BOUNDS:
-            layers.append(nn.Hardtanh(*_BOUNDS[name]))
         if name is not None:
-            module, arguments, settings = _FUNCTIONS[name]
-            layers.append(getattr(nn, module)(*arguments, **settings))
+            layers.append(_activation(name))
     widths = list(model.softmaxes)
     links = {
         "softmax": nn.Softmax(1),
         "logistic": nn.Sigmoid(),
-        "exp": Function(torch.exp),
+        "exp": _module_of(torch.exp),
         "identity": nn.Identity(),
-        "softmaxes": Function(lambda z: torch.cat([part.softmax(1) for part in z.split(widths, 1)], 1)),
+        "softmaxes": _module_of(lambda z: torch.cat([part.softmax(1) for part in z.split(widths, 1)], 1)),
     }
     layers.append(links[model.link])
     if model.pair:
-        layers.append(Function(lambda p: torch.cat([1 - p, p], 1)))
+        layers.append(_module_of(lambda p: torch.cat([1 - p, p], 1)))
     if member.mean is not None:
         scale, mean = (torch.tensor(unit, dtype=torch.float64) for unit in (member.scale, member.mean))
         given = torch.float64 if model.wide else dtype
-        layers.append(Function(lambda y: (y.double() * scale + mean).to(given)))
+        layers.append(_module_of(lambda y: (y.double() * scale + mean).to(given)))
     return nn.Sequential(*layers)
+
+
+def _activation(name: str) -> Any:
+    """PyTorch's module; with its limits where its own gives NaN or infinities for huge numbers."""
+    torch = require("torch")
+    module, arguments, settings = FUNCTIONS[name]
+    function = getattr(torch.nn, module)(*arguments, **settings)
+    if name == "softsign":
+        return _module_of(lambda z: function(z.clamp(-1e30, 1e30)))
+    if name in ("gelu", "gelu_tanh", "silu"):
+        return _module_of(lambda z: torch.where(z > 1000, z, function(z.clamp(min=-1000))))
+    return function
+
+
+def _module_of(function: Callable[[Any], Any]) -> Any:
+    """What PyTorch has no module for."""
+    module = require("torch").nn.Module()
+    module.forward = function
+    return module
 
 
 class _Numbers:
@@ -172,11 +174,4 @@ def _stepped(x: Any, columns: Sequence[Column]) -> Any:
     return torch.cat(parts, 1)
 
 
-LANGUAGE = Language(
-    ".pt2",
-    "PyTorch",
-    write,
-    run,
-    promises,
-    precisions=("float64", "float32"),
-)
+LANGUAGE = Language(".pt2", "PyTorch", write, run, promises, precisions=("float64", "float32"))

@@ -53,7 +53,8 @@ def test_export_of_an_ensembles_file(here):
     X = np.array([[size, size * 2.0] for size, *_ in ROWS])
     runs = [gn.train(gn.Network((2, 3, 2)), X, X[:, 0] > 3, random_state=i, iterations=9) for i in (0, 1)]
     gn.Ensemble.from_runs(runs).save("ensemble.safetensors")
-    said("ensemble.safetensors", "net.py")
+    (here / "x.csv").write_text("a,b\n1,2\n3,4\n")
+    assert "2 rows of data" in said("ensemble.safetensors", "net.py", "--verify", "x.csv")
 
 
 def test_export_says_what_is_wrong_in_a_line(here):

@@ -42,6 +42,15 @@ def test_source_of_run_has_the_labels_of_the_run():
     assert np.array_equal(np.array(answer.labels, object)[numbers], run.predict(X))
 
 
+def test_source_of_run_of_standardized_rows_takes_them_as_they_were():
+    rows = gn.stream(X, TARGETS["softmax"], standardize=True)
+    run = gn.train(gn.Network((3, 4, 2)), rows, iterations=5, random_state=0)
+    source = source_of(run)
+    expected = run.predict_proba(gn.stream(X, standardize=rows.standardization))
+    assert np.array_equal(source.model.outputs(source.values(X)), expected)
+    assert np.array_equal(source.outputs(X), expected)
+
+
 TABLE = {
     "size": [1.0, 2.5, None, 4.0, 3.0, 7.0, 2.0, 9.0, 5.0, 6.0] * 6,
     "color": ["red", "blue", "red", None, "green", "blue", "green", "red", "blue", "blue"] * 6,
@@ -60,6 +69,7 @@ def test_source_of_run_of_a_table_takes_its_raw_columns(target):
     run = gn.train(network, data, iterations=20, random_state=0)
     source = source_of(run)
     other = {**TABLE, "color": ["violet", None] * 30, "size": [None, 3.0] * 30}
-    for rows in (TABLE, other):
+    one = {name: values[1] for name, values in TABLE.items()}
+    for rows in (TABLE, other, one, [one, one]):
         expected = run.predict_proba(rows) if outputs == 2 else run.predict(rows, ndim=2)
         assert np.array_equal(source.model.outputs(source.values(rows)), expected)

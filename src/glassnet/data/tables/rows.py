@@ -98,7 +98,7 @@ def rows_of(X: object, extra: Mapping[str, Any]) -> TableRows | None:
         rows = TableRows(files, encoded_files(files, preprocessing), preprocessing)
         notes = differences_of(files, preprocessing)
     else:
-        table = X if isinstance(X, Table) else read_table(_columns_of(X))
+        table = as_table(X)
         inputs, notes = preprocessing.transform_and_note(table)
         rows = TableRows(table, inputs, preprocessing)
     if notes:
@@ -128,6 +128,11 @@ def _refuse_raw_rows(X: object, known: Mapping[str, Any]) -> None:
 def _is_even(rows: list[Any] | tuple[Any, ...]) -> bool:
     """Whether all rows have one length, so that NumPy takes them."""
     return len({len(row) if hasattr(row, "__len__") else -1 for row in rows}) < 2
+
+
+def as_table(X: object) -> Table:
+    """The table of anything that names its values, see `is_table`."""
+    return X if isinstance(X, Table) else read_table(_columns_of(X))
 
 
 def _columns_of(X: object) -> object:

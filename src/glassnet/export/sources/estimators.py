@@ -15,7 +15,7 @@ from sklearn.utils.validation import check_is_fitted
 from glassnet._types import Array
 from glassnet.errors import InputError, InputTypeError
 from glassnet.export.model import Answer, Feature, Member, Model, mean_of
-from glassnet.export.sources.runs import answers_of, member_of
+from glassnet.export.sources.runs import answers_of, source_of_network
 from glassnet.export.sources.source import Source
 from glassnet.export.sources.tables import columns_of, features_of, values_of
 from glassnet.export.sources.transformers import Inputs, center_and_scale, moved, working
@@ -62,20 +62,16 @@ def _mean_of_sources(sources: Sequence[Source]) -> Source:
 
 def _of_network(member: NetworkMember) -> Source:
     """A run in an ensemble, which has a probability for both of two labels."""
-    network, kind = member.network, member.network.loss.target
-    classes = None if member.classes_ is None else tuple(member.classes_.tolist())
-    pair = kind == "label" and network.sizes[-1] == 1
-    answers = answers_of(network, classes if kind == "class" else None)
-    answers = (Answer("y", 0, 2, classes),) if pair else answers
-    known = member_of(network, member.theta, member.encoding)
-    features = tuple(Feature(column.name) for column in known.columns)
-    model = Model(features, (known,), answers, pair=pair)
-
-    def outputs(X: Any) -> Array:
-        Y_hat = member.predict_proba(X) if member.is_classifier else member.predict(X)
-        return Y_hat.reshape(len(Y_hat), -1)
-
-    return Source(model, model.plain_values, outputs)
+    known = member.classes_
+    classes = None if known is None or member.is_multilabel else tuple(known.tolist())
+    source = source_of_network(member.network, member.theta, replace(member.encoding, classes=classes))
+    if member.network.loss.target != "label" or member.is_multilabel:
+        return source
+    answers = (source.model.answers[0]._replace(stop=2),)
+    return source._replace(
+        model=replace(source.model, answers=answers, pair=True),
+        outputs=lambda X: both_classes(source.outputs(X)),
+    )
 
 
 def _of_member(subject: object) -> Source | None:
@@ -164,9 +160,9 @@ def _of_target(transformer: Any, network: Network) -> tuple[Any, Any]:
 
 
 def _model(estimator: Any, features: tuple[Feature, ...], member: Member) -> Model:
-    if not isinstance(estimator, MLPClassifier):
+    labels: Labels | None = estimator._labels if isinstance(estimator, MLPClassifier) else None
+    if labels is None or labels.kind == MULTILABEL:
         return Model(features, (member,), answers_of(member.network, None))
-    labels: Labels = estimator._labels
     if labels.kind == MULTIOUTPUT:
         widths = labels.softmaxes.widths
         ends = np.cumsum(widths).tolist()
@@ -175,8 +171,6 @@ def _model(estimator: Any, features: tuple[Feature, ...], member: Member) -> Mod
             for place, (width, end, classes) in enumerate(zip(widths, ends, labels.classes, strict=True))
         )
         return Model(features, (member,), answers, softmaxes=widths)
-    if labels.kind == MULTILABEL:
-        return Model(features, (member,), answers_of(member.network, None))
     classes = tuple(labels.classes.tolist())
     pair = member.network.sizes[-1] == 1
     if len(classes) == 1:

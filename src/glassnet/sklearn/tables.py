@@ -129,7 +129,7 @@ def _of_objects(values: Any) -> Column:
     return column_of(values)
 
 
-def _word(value: Any) -> str:
+def word(value: Any) -> str:
     """A category as text, of numbers and truths as `RawColumn.words` writes them."""
     if isinstance(value, bool):
         return str(value).lower()
@@ -138,7 +138,7 @@ def _word(value: Any) -> str:
 
 def _of_pandas(series: Any) -> Column:
     if str(series.dtype) == "category":
-        known = TextColumn.of(map(_word, series.cat.categories.tolist()))
+        known = TextColumn.of(map(word, series.cat.categories.tolist()))
         return TextColumn(np.append(known.codes, np.int32(-1))[series.cat.codes], known.categories)
     if series.dtype.kind == "O":  # text as well
         try:

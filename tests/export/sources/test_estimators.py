@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 from sklearn.compose import ColumnTransformer, TransformedTargetRegressor
 from sklearn.ensemble import RandomForestRegressor
+from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LogisticRegression
 from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
@@ -194,6 +195,12 @@ def test_source_of_ensemble_of_runs_gives_the_mean_of_its_members(network, y, st
         gn.train(network, X, y, standardize=standardize, iterations=3, random_state=seed) for seed in (1, 2)
     ]
     assert_same(gn.Ensemble.from_runs(runs), X)
+
+
+@pytest.mark.parametrize("estimator", [gn.MLPRegressor(), [gn.MLPRegressor(), gn.MLPRegressor()]])
+def test_source_of_ensemble_refuses_one_that_is_not_fitted(estimator):
+    with pytest.raises(NotFittedError, match="This Ensemble instance is not fitted"):
+        source_of(gn.Ensemble(estimator))
 
 
 def test_source_of_ensemble_refuses_members_that_differ():

@@ -18,7 +18,7 @@ from glassnet.export.model import Answer, Feature, Member, Model, mean_of
 from glassnet.export.sources.runs import answers_of, source_of_network
 from glassnet.export.sources.source import Source
 from glassnet.export.sources.tables import columns_of, features_of, values_of
-from glassnet.export.sources.transformers import Inputs, center_and_scale, moved, working
+from glassnet.export.sources.transformers import Inputs, center_and_scale, does_nothing, moved
 from glassnet.nn.network import Network
 from glassnet.sklearn.base import BaseMLP
 from glassnet.sklearn.checks import as_rows
@@ -86,8 +86,8 @@ def _of_member(subject: object) -> Source | None:
     if preprocessing is not None:
         if transformers:
             raise InputError(
-                "The estimator has categorical_features and other transformers before it, and an exported "
-                "file has the columns of one of them: encode in a ColumnTransformer, or in the estimator."
+                "The estimator has categorical_features and other transformers before it, and one of them "
+                "alone makes inputs here: encode in a ColumnTransformer, or in the estimator."
             )
         features, columns = features_of(preprocessing), columns_of(preprocessing)
 
@@ -127,8 +127,10 @@ def _taken_apart(subject: Any) -> tuple[list[Any], Any, Any]:
     """
     if isinstance(subject, Pipeline):
         check_is_fitted(subject)
-        transformers, estimator, of_target = _taken_apart(subject.steps[-1][1])
-        return [*working(subject.steps[:-1]), *transformers], estimator, of_target
+        *before, last = [step for _, step in subject.steps]
+        transformers, estimator, of_target = _taken_apart(last)
+        working = [step for step in before if not does_nothing(step)]
+        return [*working, *transformers], estimator, of_target
     if isinstance(subject, TransformedTargetRegressor):
         check_is_fitted(subject)
         transformers, estimator, of_target = _taken_apart(subject.regressor_)
@@ -148,8 +150,8 @@ def _of_target(transformer: Any, network: Network) -> tuple[Any, Any]:
         return None, None
     if type(transformer) not in (StandardScaler, RobustScaler):
         raise InputError(
-            f"The target is transformed by {type(transformer).__name__}, which exported files do not undo; "
-            f"they undo StandardScaler and RobustScaler."
+            f"The target is transformed by {type(transformer).__name__}, and a network's outputs are moved "
+            f"back by StandardScaler and RobustScaler alone: transform it by one of these."
         )
     mean, scale = center_and_scale(transformer)
     outputs = network.sizes[-1]
@@ -174,5 +176,5 @@ def _model(estimator: Any, features: tuple[Feature, ...], member: Member) -> Mod
     classes = tuple(labels.classes.tolist())
     pair = member.network.sizes[-1] == 1
     if len(classes) == 1:
-        raise InputError(f"y had one class alone, {classes[0]!r}: there is no network to export.")
+        raise InputError(f"y had one class alone, {classes[0]!r}: there is no network.")
     return Model(features, (member,), (Answer("y", 0, len(classes), classes),), pair=pair)

@@ -9,11 +9,11 @@ import numpy as np
 
 from glassnet.data.fixed_order import Floats
 from glassnet.data.holdout import listed
-from glassnet.data.tables.raw import number_text
 from glassnet.errors import InputError
 from glassnet.export.model import Column, Feature
 from glassnet.export.sources.tables import Steps, scaling_steps
 from glassnet.export.steps import Step
+from glassnet.sklearn.tables import word
 
 
 class Draft(NamedTuple):
@@ -53,9 +53,9 @@ class Inputs:
         """The columns that come out of transformers in a row; InputError names all that have no steps."""
         if unknown := [name for transformer in transformers for name in _without_steps(transformer)]:
             raise InputError(
-                f"Exported files do not compute {listed([*dict.fromkeys(unknown)])}. Put nothing but "
-                f"{', '.join(_COLUMNS_OF)} before the network, or export the network alone and give it "
-                f"the transformed columns."
+                f"{listed(dict.fromkeys(unknown))} cannot come along with the network. Put nothing but "
+                f"{', '.join(_COLUMNS_OF)} before it, or take the network alone and give it the "
+                f"transformed columns."
             )
         drafts = [Draft(name, place) for place, name in enumerate(self._names)]
         for transformer in transformers:
@@ -78,7 +78,7 @@ class Inputs:
             name, texts = self._names[place], None
             if encoded:
                 name += " as a category" if (place, False) in self._read else ""
-                texts = tuple(map(_text, self._categories.get(place, ())))
+                texts = tuple(map(word, self._categories.get(place, ())))
             features.append(Feature(name, texts))
         columns = tuple(
             Column(draft.name, self._read.index((draft.place, draft.encoded)), draft.then().steps)
@@ -133,15 +133,8 @@ class Inputs:
 
 
 def _is_missing(value: object) -> bool:
-    return isinstance(value, (float, np.floating)) and bool(
-        np.isnan(value)
-    )  # None is a category of its own for scikit-learn
-
-
-def _text(category: Any) -> str:
-    if isinstance(category, bool):
-        return str(category).lower()
-    return number_text(category) if isinstance(category, (int, float)) else str(category)
+    """Whether it is NaN; None is a category of its own for scikit-learn."""
+    return isinstance(value, (float, np.floating)) and bool(np.isnan(value))
 
 
 # ---- Transformers ----------------------------------------------------------------------------------
@@ -153,34 +146,27 @@ def _name(transformer: Any) -> str:
     return kind.__name__ if kind.__module__.startswith("sklearn.") else ""
 
 
-def _does_nothing(transformer: Any) -> bool:
+def does_nothing(transformer: Any) -> bool:
+    """Whether columns pass as they are."""
     return transformer in (None, "passthrough") or (
         _name(transformer) == "FunctionTransformer" and transformer.func is None
     )
 
 
-def working(steps: Sequence[tuple[str, Any]]) -> list[Any]:
-    """The steps of a pipeline that do something."""
-    return [step for _, step in steps if not _does_nothing(step)]
-
-
 def _parts(transformer: Any) -> Iterator[tuple[str, Any]]:
     """The transformers of a ColumnTransformer that take columns, by name."""
     for name, part, _ in transformer.transformers_:
-        if (
-            not (isinstance(part, str) and part == "drop")
-            and transformer._transformer_to_input_indices[name]
-        ):
+        if part != "drop" and transformer._transformer_to_input_indices[name]:
             yield name, part
 
 
 def _without_steps(transformer: Any) -> list[str]:
     """Names, in words, of what is in a transformer and no column has steps for."""
     name = _name(transformer)
-    if _does_nothing(transformer):
+    if does_nothing(transformer):
         return []
     if name == "Pipeline":
-        return [one for step in working(transformer.steps) for one in _without_steps(step)]
+        return [one for _, step in transformer.steps for one in _without_steps(step)]
     if name == "ColumnTransformer":
         return [one for _, part in _parts(transformer) for one in _without_steps(part)]
     if name == "SimpleImputer" and not _is_missing(transformer.missing_values):
@@ -190,15 +176,13 @@ def _without_steps(transformer: Any) -> list[str]:
 
 def _after(transformer: Any, drafts: list[Draft], inputs: Inputs) -> list[Draft]:
     """The columns that a transformer makes of some."""
-    return (
-        drafts
-        if _does_nothing(transformer)
-        else _COLUMNS_OF[_name(transformer)](transformer, drafts, inputs)
-    )
+    if does_nothing(transformer):
+        return drafts
+    return _COLUMNS_OF[_name(transformer)](transformer, drafts, inputs)
 
 
 def _pipeline(pipeline: Any, drafts: list[Draft], inputs: Inputs) -> list[Draft]:
-    for step in working(pipeline.steps):
+    for _, step in pipeline.steps:
         drafts = _after(step, drafts, inputs)
     return drafts
 
@@ -256,9 +240,10 @@ def _imputer(imputer: Any, drafts: list[Draft], inputs: Inputs) -> list[Draft]:
             made.append(draft.then(Step("fill", (float(value),))))
         else:
             made.append(draft if draft.fill is not None else draft._replace(fill=value))
-    told = [] if imputer.indicator_ is None else imputer.indicator_.features_
-    shown = [drafts[place]._replace(name=f"{drafts[place].name} is missing") for place in told]
-    return [*made, *(draft.then(Step("is_missing")) for draft in shown)]
+    for place in [] if imputer.indicator_ is None else imputer.indicator_.features_:
+        shown = drafts[place]._replace(name=f"{drafts[place].name} is missing")
+        made.append(shown.then(Step("is_missing")))
+    return made
 
 
 def _one_hot(encoder: Any, drafts: list[Draft], inputs: Inputs) -> list[Draft]:
@@ -272,7 +257,7 @@ def _one_hot(encoder: Any, drafts: list[Draft], inputs: Inputs) -> list[Draft]:
                 continue
             as_rare = group is rare and encoder.handle_unknown in ("infrequent_if_exist", "warn")
             codes = [float(category in group) for category in categories]
-            name = f"{draft.name} = {_text(group[0])}" if group is not rare else f"{draft.name} is rare"
+            name = f"{draft.name} = {word(group[0])}" if group is not rare else f"{draft.name} is rare"
             made.append(_coded(draft, name, categories, codes, float(as_rare), inputs))
     return made
 
@@ -295,18 +280,13 @@ def _ordinal(encoder: Any, drafts: list[Draft], inputs: Inputs) -> list[Draft]:
 
 def _categories_of(encoder: Any) -> tuple[list[list[Any]], list[list[Any]]]:
     """The categories of each column and the rare ones among them, NaN for a missing cell."""
+
+    def plain(of_column: Any) -> list[Any]:
+        categories = [] if of_column is None else of_column.tolist()
+        return [np.nan if _is_missing(category) else category for category in categories]
+
     rare = getattr(encoder, "infrequent_categories_", [None] * len(encoder.categories_))
-    known, few = (
-        [
-            [
-                np.nan if _is_missing(category) else category
-                for category in ([] if of is None else of.tolist())
-            ]
-            for of in columns
-        ]
-        for columns in (encoder.categories_, rare)
-    )
-    return known, few
+    return [*map(plain, encoder.categories_)], [*map(plain, rare)]
 
 
 def _coded(
@@ -318,8 +298,8 @@ def _coded(
     """
     if draft.steps:
         raise InputError(
-            f"Column {draft.name!r} is encoded after it was computed, which exported files do not. Encode "
-            f"columns as they are, or filled by a SimpleImputer without add_indicator."
+            f"Column {draft.name!r} is encoded after it was computed. Encode columns as they are, or "
+            f"filled by a SimpleImputer without add_indicator."
         )
     missing = codes[categories.index(np.nan)] if np.nan in categories else unknown
     unknown = missing if np.isnan(unknown) else unknown

@@ -354,7 +354,7 @@ class Ensemble(MetaEstimatorMixin, BaseEstimator):
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
-        if self.estimator is None:
+        if not hasattr(self.estimator, "fit"):
             if "estimators_" in self.__dict__:  # scorers need its type
                 classes = self._is_classifier()
                 tags.estimator_type = "classifier" if classes else "regressor"

@@ -92,7 +92,7 @@ def look(session):
 
 
 def test_frame_comes_once_the_page_listens_and_again_when_it_was_taken(session, look, monkeypatch):
-    monkeypatch.setattr(viewer_module, "FASTEST", 0.0)
+    monkeypatch.setattr(viewer_module, "FRAME_SECONDS", 0.0)
     page = look()
     session.move()
     page.say(do="ask", id=1)

@@ -5,13 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from glassnet.errors import GlassnetError, InputError
-from glassnet.lab.frame import finite
+from glassnet.lab.frame import Curve, finite
 from glassnet.lab.scene import Scene
 from glassnet.lab.study import Study
 from glassnet.training.hooks import Hook
@@ -19,10 +19,18 @@ from glassnet.training.run import TrainingRun
 from glassnet.training.tape.tape import Tape
 
 FRAME_SECONDS = 1 / 32
-"""How often training is looked at while it goes on."""
+"""Time from one look at training to the next, and at least from one frame to the next."""
 MOST_BRANCHES = 12
 MOST_TIMES = 600
 """Moments of which a branch knows the seconds; beyond, it forgets every second one."""
+
+
+class Past(NamedTuple):
+    """Iterations, each with the seconds of training until then, (2, some); losses, and held-out ones."""
+
+    clock: NDArray[np.float64] = np.zeros((2, 1))
+    losses: Curve = Curve()
+    held_out: Curve = Curve()
 
 
 @dataclass(eq=False)
@@ -30,8 +38,8 @@ class Branch:
     """A line of training: its tape, what it learns, and where it began.
 
     `start` is the study that its tape began with, `events` what changed since then, as a lesson has it, and
-    `script` what a lesson will change when training comes there. `times` are iterations, each with the
-    seconds of training until then.
+    `script` what a lesson will change when training comes there. `past` has its curves; the seconds of
+    training in them are `late` by those of its run.
     """
 
     name: str
@@ -43,7 +51,8 @@ class Branch:
     script: list[Mapping[str, Any]] = field(default_factory=list)
     parent: str = ""
     at: int = 0
-    times: list[tuple[int, float]] = field(default_factory=lambda: [(0, 0.0)])
+    past: Past = field(default_factory=Past)
+    late: float = 0.0
 
     @classmethod
     def of(cls, name: str, study: Study, beside: Branch | None = None) -> Branch:
@@ -59,7 +68,8 @@ class Branch:
     def branched(self, name: str, iteration: int) -> Branch:
         """A branch that shares the past up to an iteration."""
         tape = self.tape.branch(iteration)
-        branch = replace(
+        seconds = float(np.interp(iteration, *self.past.clock))
+        return replace(
             self,
             name=name,
             tape=tape,
@@ -67,23 +77,21 @@ class Branch:
             script=[*self.script],
             parent=self.name,
             at=iteration,
-            times=[*self.times],
+            late=seconds - tape.run.seconds,  # replay took other seconds
         )
-        branch.note(tape.run)
-        return branch
 
     def note(self, run: TrainingRun) -> None:
-        """Remember how many seconds of training came before this state of it."""
-        while len(self.times) > 1 and self.times[-1][0] >= run.iterations:
-            self.times.pop()
-        # A state that was computed again may have come sooner than the first time.
-        self.times.append((run.iterations, max(run.seconds, self.times[-1][1])))
-        if len(self.times) > MOST_TIMES:
-            del self.times[1:-1:2]
-
-    def clock(self) -> NDArray[np.float64]:
-        """Iterations, and the seconds of training until each of them, (2, some)."""
-        return np.array(self.times, np.float64).T
+        """Remember the losses up to this state, and how many seconds of training came before it."""
+        (clock, losses, held_out), k, evaluated = self.past, run.iterations, run.validation
+        now = np.array([[k], [run.seconds + self.late if k else 0.0]])
+        clock = np.append(clock[:, clock[0] < k], now, axis=1)
+        if clock.shape[1] > MOST_TIMES:
+            clock = np.delete(clock, slice(1, -1, 2), axis=1)
+        losses = losses.followed_by(range(k + 1 - len(run.losses), k + 1), run.losses)
+        at = range(0)
+        if evaluated is not None and len(evaluated.losses):
+            at = range(int(evaluated.iterations[0]), int(evaluated.iterations[-1]) + 1, evaluated.every)
+        self.past = Past(clock, losses, held_out.followed_by(at, run.validation_losses))
 
     def brief(self) -> dict[str, Any]:
         """Its name, where it began and how far it has come, as a page lists it."""
@@ -93,7 +101,7 @@ class Branch:
             "parent": self.parent,
             "at": self.at,
             "iterations": self.tape.iterations,
-            "seconds": self.tape.run.seconds,
+            "seconds": float(self.past.clock[1, -1]),
             "loss": finite(losses[-1]) if len(losses) else None,
         }
 

@@ -58,31 +58,61 @@ def finites(values: NDArray[Any]) -> list[float | None]:
 
 COLUMNS = 320
 """Columns of a thinned curve."""
+BLOCK = 128
+"""Values of a curve whose least and greatest one are computed once."""
 
 
-def thinned(
-    x: NDArray[Any], y: NDArray[np.float64], log: bool = False, columns: int = COLUMNS
-) -> NDArray[np.float64]:
-    """A curve for a screen: rows of x, the least and the greatest y there, (3, at most `columns`).
-
-    `x` grows and is 0 or more. Each column is a range of x, equal in x or in log(1 + x); no peak is lost
-    whatever the number of points.
+@dataclass(frozen=True, eq=False)
+class Curve:
+    """Values y at even places x, with `extremes`: the least and the greatest of each block, (2, blocks).
 
     >>> import numpy as np
-    >>> from glassnet.lab.frame import thinned
-    >>> thinned(np.arange(6), np.array([5.0, 1, 9, 2, 3, 4]), columns=2).tolist()
+    >>> from glassnet.lab.frame import Curve
+    >>> curve = Curve().followed_by(range(6), np.array([5.0, 1, 9, 2, 3, 4]))
+    >>> curve.thinned(columns=2).tolist()
     [[0.0, 3.0], [1.0, 2.0], [9.0, 4.0]]
     """
-    if len(x) <= columns:
-        return np.stack([x.astype(np.float64), y, y])
-    low, high = float(x[0]), float(x[-1])
-    if log:
-        edges = np.expm1(np.linspace(np.log1p(low), np.log1p(high), columns + 1)[:-1])
-    else:
-        edges = np.linspace(low, high, columns + 1)[:-1]
-    first = np.unique(np.searchsorted(x, edges))
-    least, greatest = np.fmin.reduceat(y, first), np.fmax.reduceat(y, first)
-    return np.stack([x[first].astype(np.float64), least, greatest])
+
+    x: range = range(0)
+    y: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
+    extremes: NDArray[np.float64] = field(default_factory=lambda: np.empty((2, 0)))
+
+    def followed_by(self, x: range, y: NDArray[np.float64]) -> Curve:
+        """The curve once it has grown, or has gone back: blocks that are known are not computed again.
+
+        The last value is in no block: where training changes, its loss is another.
+        """
+        blocks = max(len(y) - 1, 0) // BLOCK
+        known = self.extremes[:, :blocks]
+        rest = y[known.shape[1] * BLOCK : blocks * BLOCK].reshape(-1, BLOCK)
+        if len(rest):
+            known = np.concatenate([known, [np.fmin.reduce(rest, 1), np.fmax.reduce(rest, 1)]], axis=1)
+        return Curve(x, y, known)
+
+    def thinned(self, log: bool = False, columns: int = COLUMNS) -> NDArray[np.float64]:
+        """The curve for a screen: rows of x, the least and the greatest y there, (3, at most `columns`).
+
+        x is 0 or more. Each column is a range of x, equal in x or in log(1 + x), but for wide ones, which
+        begin at a block; no peak is lost whatever the number of points.
+        """
+        x, y = self.x, self.y
+        if len(x) <= columns:
+            return np.stack([np.array(x, np.float64), y, y])
+        if log:
+            edges = np.expm1(np.linspace(np.log1p(x[0]), np.log1p(x[-1]), columns + 1)[:-1])
+        else:
+            edges = np.linspace(x[0], x[-1], columns + 1)[:-1]
+        first = np.unique(np.ceil((edges - x[0]) / x.step).astype(np.intp))
+        first[0] = 0
+        narrow = np.count_nonzero(np.diff(first, append=len(y)) < 2 * BLOCK)
+        blocks = np.rint(first[narrow:] / BLOCK).astype(np.intp)
+        first[narrow:] = blocks * BLOCK
+        fine = y[: first[narrow]] if len(blocks) else y
+        rows = [x[0] + x.step * first.astype(np.float64)]
+        for ufunc, known in zip((np.fmin, np.fmax), self.extremes, strict=True):
+            every = np.append(known, ufunc.reduce(y[len(known) * BLOCK :]))
+            rows.append(np.append(ufunc.reduceat(fine, first[:narrow]), ufunc.reduceat(every, blocks)))
+        return np.stack(rows)
 
 
 def as_bytes(values: NDArray[Any], low: float, high: float) -> NDArray[np.uint8]:

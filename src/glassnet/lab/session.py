@@ -230,8 +230,8 @@ class Session:
     def turn_to(self, branch: Branch) -> None:
         """Show a branch, at its end."""
         with self._changed:
-            self.current, self._run, self._wound = branch, branch.tape.run, None
-            self._trouble = ""
+            self.current, self._wound, self._trouble = branch, None, ""
+            self.look(branch.tape.run, self._speed)
             self.end = max(self.end, branch.tape.iterations)
             self.news(setup=True)
 
@@ -316,8 +316,8 @@ class Session:
                 self._run,
                 branch.scene,
                 branch.study,
-                branch.clock(),
-                others[-1] if others else None,
+                branch.past,
+                others[-1].past if others else None,
                 self._goal is not None and time.monotonic() < self._whole + WHOLE_SECONDS,
                 {**self.brief(), "speed": self._speed, "branch": branch.name, "looking": self.diagnosing},
             )
@@ -401,8 +401,8 @@ class Session:
             run = tape.advance(n, callbacks=[watch])
         except BaseException as error:
             with self._changed:
-                self._run, self._goal, self._trouble = tape.run, None, words_of(error)
-                self.news()
+                self._goal, self._trouble = None, words_of(error)
+                self.look(tape.run, self._speed)
             if not isinstance(error, Exception):
                 raise
             return
@@ -439,7 +439,7 @@ class Session:
                 self._goal, self._trouble = None, f"The lesson cannot go on: {error}"
 
     def look(self, run: TrainingRun, speed: float) -> None:
-        """Called by the watch: training has come to this run."""
+        """Show the run that training has come to."""
         with self._changed:
             self._run, self._speed = run, speed
             self.current.note(run)

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from glassnet._types import Array
 from glassnet.engine.full_batch import Problem
 from glassnet.engine.prepare import prepare
-from glassnet.lab.branch import Branch
-from glassnet.lab.frame import Frame, finite, thinned
+from glassnet.lab.branch import Past
+from glassnet.lab.frame import Frame, finite
 from glassnet.lab.scene import FINE, ROUGH, Scene
 from glassnet.lab.study import Study
 from glassnet.training.early_stopping import EarlyStopping
@@ -31,7 +31,7 @@ WHOLE_SECONDS = 0.2
 
 @dataclass(frozen=True, eq=False)
 class Moment:
-    """All that a frame is made of: the run that is shown, the newest one, and a branch to compare with.
+    """All that a frame is made of: the run that is shown, the newest one with its past, and another past.
 
     A `rough` one has coarser maps and the parameters, and nothing that takes long or is read.
     """
@@ -42,8 +42,8 @@ class Moment:
     newest: TrainingRun
     scene: Scene
     study: Study
-    clock: NDArray[np.float64]
-    other: Branch | None
+    past: Past
+    other: Past | None
     rough: bool
     document: dict[str, Any]
 
@@ -105,7 +105,7 @@ def frame_of(moment: Moment, judge: Judge) -> Frame:
 
     A page keeps what a rough frame lacks from the one before.
     """
-    run, newest = moment.run, moment.newest
+    run = moment.run
     document = dict(moment.document)
     kind, arrays = moment.scene.maps(run, ROUGH if moment.rough else FINE)
     few = run.network.n_parameters <= MOST_GRADIENT
@@ -114,28 +114,19 @@ def frame_of(moment: Moment, judge: Judge) -> Frame:
     document |= {"setup": moment.setup, "rough": moment.rough, "map": kind}
     if moment.rough:
         return Frame(moment.number, document, arrays)
-    _add_losses(arrays, "losses", newest)
-    arrays["clock"] = moment.clock
+    curves = {"losses": moment.past.losses, "held_out": moment.past.held_out}
+    arrays["clock"] = moment.past.clock
     if moment.other is not None:
-        _add_losses(arrays, "other_losses", moment.other.tape.run)
-        arrays["other_clock"] = moment.other.clock()
-    held, at = newest.validation_losses, newest.validation_iterations
-    if len(held):
-        arrays["held_out"], arrays["held_out_log"] = thinned(at, held), thinned(at, held, log=True)
-        seen = int(np.searchsorted(at, run.iterations, "right"))
-        document["held_out_loss"] = finite(held[seen - 1]) if seen else None
+        curves["other_losses"], arrays["other_clock"] = moment.other.losses, moment.other.clock
+    for name, curve in curves.items():
+        if len(curve.y):
+            arrays[name], arrays[f"{name}_log"] = curve.thinned(), curve.thinned(log=True)
+    if len(run.validation_losses):
+        document["held_out_loss"] = finite(run.validation_losses[-1])
     document |= moment.scene.judged(run, arrays) | moment.scene.hidden(run, arrays)
     if few:
         arrays["gradient"] = np.asarray(judge.gradient(run, moment.study), np.float64)
     return Frame(moment.number, document, arrays)
-
-
-def _add_losses(arrays: dict[str, NDArray[Any]], name: str, run: TrainingRun) -> None:
-    if not len(run.losses):
-        return
-    x = np.arange(run.iterations + 1 - len(run.losses), run.iterations + 1)
-    losses = np.asarray(run.losses, np.float64)
-    arrays[name], arrays[f"{name}_log"] = thinned(x, losses), thinned(x, losses, log=True)
 
 
 def _raw(moment: Moment) -> list[str]:

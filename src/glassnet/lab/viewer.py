@@ -12,6 +12,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from glassnet.errors import GlassnetError, InputError, InputTypeError
+from glassnet.lab.branch import FRAME_SECONDS
 from glassnet.lab.frame import Frame
 
 if TYPE_CHECKING:
@@ -23,8 +24,6 @@ MOST_WAITING = 32
 """Commands of one page that may wait for the one before them."""
 SHARE = 1 / 7
 """The share of one processor's time that making frames may take, however many pages look on."""
-FASTEST = 1 / 60
-"""Seconds from one frame to the next, at least."""
 _SHORT = 1_000
 """Characters of a message that is read at once; a longer one is read by the thread that answers."""
 
@@ -51,7 +50,7 @@ class Frames:
                     # Of the processor's time: waiting for a core that training has costs training nothing.
                     began, spent = time.monotonic(), time.thread_time()
                     self._newest = self._session.frame()
-                    self._next = began + max(FASTEST, (time.thread_time() - spent) / SHARE)
+                    self._next = began + max(FRAME_SECONDS, (time.thread_time() - spent) / SHARE)
                 if self._newest.number != seen:
                     return self._newest
         return None

@@ -20,50 +20,41 @@ def trained(X, y, network=NET, **settings):
     return gn.train(network, X, y, **settings), X, y
 
 
-@cache
 def raw_inputs():
     return trained(X * [30, 1, 500] + [2000, 0, 1e4], SIGNS)
 
 
-@cache
 def raw_target():
     return trained(X, PRICES, VALUES)
 
 
-@cache
 def constant_columns():
     return trained(np.column_stack([np.full(300, 7.0), X[:, 2]]), SIGNS, gn.Network((2, 4, 2)))
 
 
-@cache
 def duplicate_columns():
     return trained(np.column_stack([X[:, 2], 1 - 2 * X[:, 2]]), SIGNS, gn.Network((2, 4, 2)))
 
 
-@cache
 def equal_rows():
     coarse = np.round(X[:, :1] / 2)
     labels = (np.where(coarse[:, 0] > 0, 0.7, 0.3) > CHANCE).astype(int)
     return trained(coarse, labels, gn.Network((1, 4, 2), hidden="tanh"), optimizer=gn.Adam(0.03))
 
 
-@cache
 def one_class():
     rare = (1 / (1 + np.exp(4 - 1.5 * X[:, 0])) > CHANCE).astype(int)
     return trained(X, rare, gn.Network((3, 2, 2), hidden="tanh"))
 
 
-@cache
 def rate_too_large():
     return trained(X, SIGNS, optimizer=gn.SGD(20.0))
 
 
-@cache
 def rate_too_small():
     return trained(X, SIGNS, optimizer=gn.SGD(1e-4))
 
 
-@cache
 def saddle():
     points, circle = generate("circles", 42, n_samples=2_000, factor=0.1, noise=0.1)
     network = gn.Network((2, 3, 2))
@@ -73,14 +64,12 @@ def saddle():
     return trained(points, circle, network, **settings)
 
 
-@cache
 def saturated_units():
     start = NET.initialize(0)
     start.weights[0][:] *= 300
     return trained(X, SIGNS, parameters=start)
 
 
-@cache
 def dead_units():
     network = gn.Network((3, 6, 2), hidden="relu")
     start = network.initialize(0)
@@ -88,39 +77,39 @@ def dead_units():
     return trained(X, SIGNS, network, parameters=start)
 
 
-@cache
 def equal_units():
     return trained(X, SIGNS, parameters=np.zeros(NET.n_parameters))
 
 
-@cache
 def batch_order():
     order = np.argsort(SIGNS, kind="stable")
     settings = {"batch_size": 10, "shuffle": False, "iterations": 30, "optimizer": gn.SGD(0.1)}
     return trained(X[order], SIGNS[order], **settings)
 
 
-@cache
 def narrow_layer():
     points, arm = generate("moons", 0, n_samples=400, noise=0.1)
     return trained(points, arm, gn.Network((2, 1, 2), hidden="tanh"), optimizer="lbfgs")
 
 
-@cache
 def strong_penalty():
     return trained(X, SIGNS, l2=0.3)
 
 
-@cache
 def overfitting():
     noisy = np.where(CHANCE < 0.25, 1 - SIGNS, SIGNS)
     settings = {"optimizer": gn.Adam(0.03), "iterations": 3_000, "validation": 0.3}
     return trained(X, noisy, gn.Network((3, 30, 2), hidden="tanh"), **settings)
 
 
-@cache
 def shifted_rows():
     later = X + np.array([2.0, 0, 0])
     held_out = later[200:], SIGNS[200:]
     run, *rows = trained(X[:200], SIGNS[:200], validation=held_out)
     return run, *rows, held_out
+
+
+@cache
+def run_of(name):
+    """The run that is stuck for a reason, the rows that it learned from, and those held out."""
+    return globals()[name]()

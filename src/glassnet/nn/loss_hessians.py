@@ -7,19 +7,21 @@ derivative of its loss. No formula subtracts, so that small entries stay exact.
 import numpy as np
 
 from glassnet._types import Array
+from glassnet.nn.loss_values import softmax
 
 
-def multinomial(p: Array) -> Array:
-    """diag(p) - p p^T of the cross-entropy over a softmax p (n, C), from C - 1 rows.
+def multinomial(z: Array) -> Array:
+    """diag(p) - p p^T of the cross-entropy over the softmax p of z (n, C), from C - 1 rows.
 
     With q_k = p_(k+1) + ... + p_C, f_k is sqrt(p_k q_k / (p_k + q_k)) times 1 at k and -p_j / q_k at
     each j > k: the Cholesky factor of a multinomial's covariance (Tanabe and Sagae, 1992).
 
     >>> import numpy as np
-    >>> f = multinomial(np.array([[0.5, 0.25, 0.25]]))[:, 0]
+    >>> f = multinomial(np.log([[0.5, 0.25, 0.25]]))[:, 0]
     >>> (f.T @ f).round(6).tolist()
     [[0.25, -0.125, -0.125], [-0.125, 0.1875, -0.0625], [-0.125, -0.0625, 0.1875]]
     """
+    p = softmax(z)
     rest = np.cumsum(p[:, :0:-1], axis=1)[:, ::-1]  # q_1 ... q_(C-1)
     factors = np.zeros((p.shape[1] - 1, *p.shape), p.dtype)
     for k, f in enumerate(factors):

@@ -15,6 +15,12 @@ def softmax(z: Array) -> Array:
     return e / e.sum(axis=1, keepdims=True)
 
 
+def exp(z: Array) -> Array:
+    """e^z; infinite where that is too large for a number."""
+    with np.errstate(over="ignore"):
+        return np.exp(z)
+
+
 def smoothed(y: Array, label_smoothing: float) -> Array:
     """(1 - e) y + e / C, with e the smoothing."""
     if label_smoothing == 0:

@@ -16,7 +16,7 @@ from glassnet._types import Array
 from glassnet.errors import InputError, InputTypeError, unknown_name
 from glassnet.nn import loss_hessians, loss_values
 from glassnet.nn.activations import logistic
-from glassnet.nn.loss_values import softmax
+from glassnet.nn.loss_values import exp, softmax
 from glassnet.utils.settings_checks import as_fraction, as_positive, as_real
 
 
@@ -165,22 +165,13 @@ class _With:
         return self.function(Z, Y, **self.settings)
 
 
-def _exp(z: Array) -> Array:
-    with np.errstate(over="ignore"):  # such a Y_hat is infinite
-        return np.exp(z)
-
-
-def _cross_entropy_factor(z: Array) -> Array:
-    return loss_hessians.multinomial(softmax(z))
-
-
 OUTPUTS: dict[str, Output] = {
     record.name: record
     for record in (
         Output("softmax", softmax, "exp(z_c) / sum_k exp(z_k)", loss="cross_entropy"),
         Output("logistic", logistic, "1 / (1 + exp(-z))", loss="binary_cross_entropy"),
         Output("identity", lambda z: z, "z", loss="squared_error"),
-        Output("exp", _exp, "exp(z)", loss="poisson"),
+        Output("exp", exp, "exp(z)", loss="poisson"),
     )
 }
 """Every output link by name."""
@@ -216,7 +207,7 @@ def cross_entropy(label_smoothing: float = 0.0) -> Loss:
         formula=f"{smooth}, label_smoothing = {e!r}" if e else "-sum_c y_c log y_hat_c",
         delta_formula="y_hat - y'" if e else "y_hat - y",
         settings=settings,
-        factor=_cross_entropy_factor,
+        factor=loss_hessians.multinomial,
         term="-[y log(y_hat)]",
     )
 
@@ -350,8 +341,8 @@ LOSSES: dict[str, Loss] = {
             output="exp",
             target="nonnegative",
             # Without log y!, which no network changes: the value is below 0 where y is large.
-            value=lambda z, y: (_exp(z) - y * z).sum(axis=1),
-            delta=lambda z, y: _exp(z) - y,
+            value=lambda z, y: (exp(z) - y * z).sum(axis=1),
+            delta=lambda z, y: exp(z) - y,
             formula="sum_k [y_hat_k - y_k log y_hat_k], log y_k! left out",
             delta_formula="y_hat - y",
             factor=loss_hessians.rates,

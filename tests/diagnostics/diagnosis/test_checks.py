@@ -22,7 +22,7 @@ LASTING = {"constant_columns", "duplicate_columns", "equal_rows"}
 
 @pytest.mark.parametrize("name", CHECKS)
 def test_a_check_finds_the_reason_where_it_is_the_truth(name):
-    run, X, y, *held_out = getattr(stuck_runs, name)()
+    run, X, y, *held_out = stuck_runs.run_of(name)
     before = run.parameters.copy()
     found = gn.diagnose(run, X, y, validation=held_out[0] if held_out else None)
     names = [finding.name for finding in found.findings]
@@ -110,7 +110,7 @@ def test_nothing_is_found_in_a_healthy_run(case):
 
 @pytest.mark.parametrize("name", CHECKS)
 def test_a_remedy_is_what_train_takes(name):
-    run, X, y, *held_out = getattr(stuck_runs, name)()
+    run, X, y, *held_out = stuck_runs.run_of(name)
     found = gn.diagnose(run, X, y, validation=held_out[0] if held_out else None, remedies=False)
     for finding in found.findings:
         changes = finding.remedy.changes

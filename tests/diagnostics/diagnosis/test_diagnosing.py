@@ -58,7 +58,7 @@ def test_diagnose_takes_a_run_that_diverged():
 
 
 def test_diagnose_knows_the_rows_that_a_run_held_out():
-    run, *rows = stuck_runs.overfitting()
+    run, *rows = stuck_runs.run_of("overfitting")
     assert "overfitting" in names(gn.diagnose(run, *rows, remedies=False))
     assert run.validation is not None
 
@@ -81,7 +81,7 @@ def test_diagnose_tells_runs_that_scale_by_themselves_apart():
 
 
 def test_diagnose_compares_a_remedy_that_scales_y_in_the_unit_of_the_run():
-    run, *rows = stuck_runs.raw_target()
+    run, *rows = stuck_runs.run_of("raw_target")
     trial = gn.diagnose(run, *rows).findings[0].trial
     best = gn.train(run.network, *rows, standardize=True, random_state=0, iterations=trial.iterations)
     own = np.square(best.predict(rows[0]) - rows[1]).mean() / 2
@@ -163,7 +163,7 @@ def test_diagnose_refuses_what_is_no_run_and_other_data(raw_run):
 
 def test_diagnose_without_rows_takes_those_that_the_run_knows(raw_run, tmp_path):
     assert names(gn.diagnose(raw_run)) == names(gn.diagnose(raw_run, RAW, SIGNS))
-    run, *_ = stuck_runs.overfitting()
+    run, *_ = stuck_runs.run_of("overfitting")
     assert "overfitting" in names(gn.diagnose(run, remedies=False))
     gn.save(raw_run, tmp_path / "run")
     with pytest.raises(gn.InputError, match="holds no data: give X and y"):
@@ -196,7 +196,7 @@ def test_diagnose_says_that_its_time_was_over(raw_run):
 
 
 def test_diagnose_calls_classes_by_their_labels():
-    run, X, y = stuck_runs.one_class()
+    run, X, y = stuck_runs.run_of("one_class")
     labels = np.where(y, "sick", "well")
     run = gn.train(run.network, X, labels, iterations=300, random_state=0)
     found = gn.diagnose(run, X, labels, remedies=False)
@@ -210,7 +210,7 @@ def test_diagnose_of_quantities_speaks_of_no_class():
 
 
 def test_diagnose_says_what_frozen_layers_hide():
-    run, *rows = stuck_runs.saddle()
+    run, *rows = stuck_runs.run_of("saddle")
     frozen = gn.train(
         run.network, *rows, parameters=run.parameters, freeze=[1], iterations=40, optimizer=gn.SGD(1e-4)
     )
@@ -218,6 +218,6 @@ def test_diagnose_says_what_frozen_layers_hide():
 
 
 def test_a_remedy_of_a_loaded_run_names_the_data(tmp_path):
-    run, *rows = stuck_runs.saddle()
+    run, *rows = stuck_runs.run_of("saddle")
     gn.save(run, tmp_path / "run")
     assert "X=X, y=y)" in gn.diagnose(gn.load(tmp_path / "run"), *rows).findings[0].remedy.code

@@ -105,9 +105,8 @@ def gradient_with(slips: Slips, point: Point) -> Array:
         gradient[f"W{layer}"], gradient[f"b{layer}"] = before.T @ delta, delta.sum(axis=0)
         if layer > 1:
             W, Z, sigma = theta.weights[layer - 1], Zs[layer - 2], hidden[layer - 2]
-            delta = (delta @ slips.backs.get(layer, W.T)) * slips.slopes.get(layer - 1, sigma.derivative)(
-                Z, Hs[layer - 1]
-            )
+            back, slope = slips.backs.get(layer, W.T), slips.slopes.get(layer - 1, sigma.derivative)
+            delta = (delta @ back) * slope(Z, Hs[layer - 1])
     names = [f"{kind}{layer}" for layer in range(1, depth + 1) for kind in "Wb"]
     flat: Array = np.concatenate([gradient[name].ravel() for name in names])
     penalty = penalty_of(point) if slips.penalty is None else slips.penalty

@@ -11,6 +11,7 @@ from glassnet.errors import InputError
 from glassnet.nn.network import Parameters
 from glassnet.training.run import TrainingRun
 from glassnet.training.state import at_end
+from glassnet.training.tape.keyframes import Keyframe
 from glassnet.training.tape.segment import Event
 
 
@@ -28,6 +29,16 @@ def same_state(one: TrainingRun, two: TrainingRun) -> bool:
     if one.averaged is not None and two.averaged is not None:
         pairs.append((one.averaged.flat, two.averaged.flat))
     return all(a.dtype == b.dtype and np.array_equal(a, b, equal_nan=True) for a, b in pairs)
+
+
+def shared_until(ours: Sequence[Keyframe], theirs: Sequence[Keyframe]) -> int:
+    """An iteration up to which two tapes have the same keyframes."""
+    same = 0
+    for one, two in zip(ours, theirs, strict=False):
+        if one is not two:
+            break
+        same = one.iteration
+    return same
 
 
 CHANGED = "the data have changed since"

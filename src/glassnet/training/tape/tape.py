@@ -28,7 +28,14 @@ from glassnet.training.settings import NAMES, FitSettings
 from glassnet.training.state import RunData, at_end
 from glassnet.training.steppers import Solver, StopReason
 from glassnet.training.tape.changes import PREPARED, Given, changed, check_names, ready
-from glassnet.training.tape.comparison import CHANGED, Difference, check_replayed, reasons, same_state
+from glassnet.training.tape.comparison import (
+    CHANGED,
+    Difference,
+    check_replayed,
+    reasons,
+    same_state,
+    shared_until,
+)
 from glassnet.training.tape.files import check_rows, segments_as_arrays, segments_from_arrays
 from glassnet.training.tape.keyframes import (
     Bounds,
@@ -303,7 +310,8 @@ class Tape:
             return Difference(0, ("the sizes of the networks",))
         if same_state(self.at(last), other.at(last)):
             return None
-        same, differs = min(self._shared_until(other), last) - 1, last  # what has parted stays so
+        frames = [[f for s in tape._segments for f in s.keyframes] for tape in (self, other)]
+        same, differs = min(shared_until(*frames), last) - 1, last  # what has parted stays so
         while differs - same > 1:
             middle = (same + differs) // 2
             if same_state(self.at(middle), other.at(middle)):
@@ -432,13 +440,3 @@ class Tape:
     def _stands_at(self, run: TrainingRun) -> Tape:
         self._segments[-1].run = run
         return self
-
-    def _shared_until(self, other: Tape) -> int:
-        """An iteration up to which both tapes have the same keyframes."""
-        ours, theirs = ([f for s in tape._segments for f in s.keyframes] for tape in (self, other))
-        same = 0
-        for one, two in zip(ours, theirs, strict=False):
-            if one is not two:
-                break
-            same = one.iteration
-        return same

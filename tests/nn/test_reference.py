@@ -11,6 +11,7 @@ from mpmath import mpf
 
 import glassnet as gn
 from glassnet.nn import reference
+from glassnet.nn.losses import ALL_OUTPUTS
 
 # Each activation with a loss: all of both, taking turns.
 PAIRS = list(zip(gn.ACTIVATIONS, itertools.cycle(gn.LOSSES)))
@@ -116,6 +117,18 @@ def test_forward_propagation_returns_every_z_and_every_layers_input(make_data):
     assert [H.shape for H in Hs] == [(6, 3), (6, 4), (6, 5)]
     assert Hs[0] is X
     assert np.array_equal(Hs[2], np.tanh(Zs[1]))
+
+
+@pytest.mark.parametrize("output", ALL_OUTPUTS.values(), ids=lambda output: output.name)
+def test_link_jacobian_is_the_derivative_of_the_link(output):
+    Z, steps = np.random.default_rng(0).normal(size=(4, 3)), 1e-6 * np.eye(3)
+    slopes = np.stack([(output.link(Z + e) - output.link(Z - e)) / 2e-6 for e in steps], axis=2)
+    found = reference.link_jacobian(output.name, output.link(Z))
+    np.testing.assert_allclose(found, slopes, rtol=1e-7, atol=1e-9)
+
+
+def test_link_jacobian_of_a_rate_of_any_size_is_the_rate():
+    assert reference.link_jacobian("exp", np.array([[1e300]])).tolist() == [[[1e300]]]
 
 
 def test_momentum_update_by_hand():

@@ -138,12 +138,19 @@ def compute_gradients(
 def link_jacobian(name: str, Y_hat: Array) -> Array:
     """dy_hat/dz of the output layer, (n, outputs, outputs), from its values (n, outputs).
 
-    Softmax: ``y_j (1[j = k] - y_k)``; logistic: ``y (1 - y)``, exp: ``y`` and identity: 1 on the diagonal.
+    Softmax: ``y_j (1[j = k] - y_k)``; logistic: ``y (1 - y)``, tanh: ``1 - y^2``, exp: ``y`` and identity:
+    1 on the diagonal.
     """
     eye = np.eye(Y_hat.shape[1], dtype=Y_hat.dtype)
     if name == "softmax":
         return Y_hat[:, :, None] * (eye - Y_hat[:, None, :])
-    slope = {"logistic": Y_hat * (1 - Y_hat), "exp": Y_hat}.get(name, np.ones_like(Y_hat))
+    slope = np.ones_like(Y_hat)
+    if name == "logistic":
+        slope = Y_hat * (1 - Y_hat)
+    elif name == "tanh":
+        slope = 1 - Y_hat * Y_hat
+    elif name == "exp":
+        slope = Y_hat
     return slope[:, :, None] * eye
 
 

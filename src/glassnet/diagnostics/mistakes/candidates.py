@@ -11,6 +11,7 @@ import numpy as np
 from glassnet._types import Array
 from glassnet.diagnostics.mistakes.backpropagation import Point, Slips, penalty_of
 from glassnet.diagnostics.mistakes.finding import Kind
+from glassnet.nn import reference
 from glassnet.nn.activations import ACTIVATIONS, Activation
 from glassnet.nn.losses import ALL_LOSSES, ALL_OUTPUTS
 
@@ -98,10 +99,7 @@ def _of_the_output(point: Point) -> Iterator[Hypothesis]:
         return Hypothesis("loss", depth, words, Slips(delta=delta))
 
     def link_slope(Z: Array) -> Array:
-        Y_hat = output.link(Z)
-        if output.name == "tanh":
-            return 1 - Y_hat * Y_hat
-        return Y_hat if output.name == "exp" else Y_hat * (1 - Y_hat)
+        return reference.link_jacobian(output.name, output.link(Z)).diagonal(axis1=1, axis2=2)
 
     yield other("y_hat - y, as of a link with its own loss", lambda Z, Y: output.link(Z) - Y)
     if output.name != "identity":

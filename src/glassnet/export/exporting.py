@@ -55,7 +55,7 @@ def export(
         hard to get right, as by `verify_export`, and is written only where it keeps its promise.
     **settings : of the language: for C ``gradient=True``, dy/dx as a function, and ``train=True``, a step
         of training on the device; for SQL ``table="samples"``, which the query reads, and ``key="id"``, the
-        column that names a row.
+        column that names a row; for ONNX ``zipmap=True``, a dictionary of probabilities for each row.
 
     Returns the `Verification` where `verify` asks for one, else None.
 

@@ -21,9 +21,9 @@ from glassnet.nn.losses import OUTPUTS
 X = np.random.default_rng(0).normal(0, 3, (300, 3))
 
 
-def verified(model, path, precision, rows=X):
+def verified(model, path, precision, rows=X, **settings):
     """Whether the file keeps its promise on the rows and on hard ones."""
-    options = Options("net", precision, "", {})
+    options = Options("net", precision, "", LANGUAGE.settings | settings)
     path.write_bytes(LANGUAGE.write(model, options))
     values = np.vstack([rows, hard_rows(model)])
     expected, ran = model.outputs(values), LANGUAGE.run(path, model, options, values)
@@ -70,7 +70,7 @@ def test_file_computes_every_step(precision, tmp_path):
     network = gn.Network((len(columns), 2), output="identity")
     model = of_network(network, precision, columns, "a")
     path = tmp_path / "steps.onnx"
-    options = Options("net", precision, "", {})
+    options = Options("net", precision, "", LANGUAGE.settings)
     path.write_bytes(LANGUAGE.write(model, options))
     graph = onnx.load(path)
     inputs = next(node.input[0] for node in graph.graph.node if node.op_type == "Gemm")
@@ -97,6 +97,36 @@ def test_file_gives_labels_of_every_kind(labels, tmp_path):
         found = session.run(["label"], {"x": X.astype(np.float32)})[0]
         assert found.shape == (300,)
         assert set(found.tolist()) == set(labels)
+
+
+@pytest.mark.parametrize("labels", LABELS[:2])
+def test_file_with_zipmap_gives_probabilities_by_label(labels, tmp_path):
+    model = of_network(gn.Network((3, 2)), "float32", answers=(Answer("y", 0, 2, labels),))
+    path = tmp_path / "a.onnx"
+    assert verified(model, path, "float32", zipmap=True)
+    rows = onnxruntime.InferenceSession(path).run(["probabilities"], {"x": X.astype(np.float32)})[0]
+    assert {*rows[0]} == {*labels}
+    onnx.checker.check_model(onnx.load(path), full_check=True)
+    assert (
+        gn.from_onnx(path).predict(X).tolist()
+        == np.array(labels)[model.numbers(model.outputs(X))[:, 0]].tolist()
+    )
+
+
+@pytest.mark.parametrize(
+    ("output", "precision", "labels"),
+    [
+        ("softmax", "float64", ("a", "b")),
+        ("softmax", "float32", (0.5, 1.5)),
+        ("logistic", "float32", (0, 1)),
+    ],
+)
+def test_file_with_zipmap_is_refused_where_onnx_runtime_has_none(output, precision, labels):
+    width = 1 if output == "logistic" else 2
+    network = gn.Network((3, width), output=output)
+    model = of_network(network, precision, answers=(Answer("y", 0, width, labels),))
+    with pytest.raises(InputError, match="zipmap=True needs precision='float32'"):
+        LANGUAGE.write(model, Options("net", precision, "", {"zipmap": True}))
 
 
 def test_file_of_several_answers_keeps_their_columns(tmp_path):
@@ -129,4 +159,4 @@ def test_file_of_several_networks_gives_their_mean(pair, wide, precision, tmp_pa
 def test_label_that_is_no_text_is_refused():
     model = of_network(gn.Network((3, 2)), "float64", answers=(Answer("y", 0, 2, ("a", "\ud800")),))
     with pytest.raises(InputError, match=r"'\\ud800'.*surrogate"):
-        LANGUAGE.write(model, Options("net", "float64", "", {}))
+        LANGUAGE.write(model, Options("net", "float64", "", LANGUAGE.settings))

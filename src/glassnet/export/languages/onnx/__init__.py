@@ -8,10 +8,5 @@ from glassnet.export.languages.onnx.running import run
 from glassnet.export.languages.program import promises
 
 LANGUAGE = Language(
-    ".onnx",
-    "ONNX",
-    write,
-    run,
-    promises,
-    precisions=("float64", "float32"),
+    ".onnx", "ONNX", write, run, promises, settings={"zipmap": False}, precisions=("float64", "float32")
 )

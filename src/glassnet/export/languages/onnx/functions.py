@@ -9,8 +9,11 @@ from glassnet.export.languages.onnx.nodes import Nodes, Value
 from glassnet.nn.activations import LEAK
 from glassnet.utils.libraries import require
 
-DOMAIN, OPSET, IR = "glassnet", 17, 8
-"""Of the functions, of the operators, and of the file; functions of a file's own came with IR 8."""
+DOMAIN, ML, IR = "glassnet", "ai.onnx.ml", 8
+"""The domains of the functions and of ZipMap, and the file's version: functions of its own came with 8."""
+
+VERSIONS = {"": 17, DOMAIN: 1, ML: 1}
+"""Of the operators, by their domain."""
 
 OPERATORS = {"logistic": "Sigmoid", "tanh": "Tanh", "relu": "Relu", "identity": "Identity"}
 SINGLE = {"leaky_relu": "LeakyRelu", "elu": "Elu", "selu": "Selu", "softplus": "Softplus"}
@@ -31,5 +34,5 @@ def function(name: str, precision: str) -> Any:
     helper = require("onnx").helper
     body = Nodes(precision, inside=True)
     h = FORMULAS[name](Value(body, "z"), body)
-    imports = [helper.make_opsetid("", OPSET)]
+    imports = [helper.make_opsetid("", VERSIONS[""])]
     return helper.make_function(DOMAIN, name, ["z"], [h.name], body.made, imports)

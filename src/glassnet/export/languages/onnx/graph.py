@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from glassnet._version import __version__
 from glassnet.errors import InputError
 from glassnet.export.languages.language import Options
-from glassnet.export.languages.onnx.functions import DOMAIN, IR, OPSET, activate, function
+from glassnet.export.languages.onnx.functions import DOMAIN, IR, ML, VERSIONS, activate, function
 from glassnet.export.languages.onnx.nodes import Nodes, Value
 from glassnet.export.model import Column, Member, Model, side_by_side
 from glassnet.export.steps import STEPS
@@ -26,6 +26,7 @@ def write(model: Model, options: Options) -> bytes:
     """The file: the input x (rows, features), the output label where there are labels, and the outputs.
 
     Where steps stand before a network, x is float64, and so are they; else it has the file's precision.
+    With `zipmap` the outputs are a dictionary for each row, of the labels' probabilities.
     """
     helper = require("onnx").helper
     precision, kind_of = np.dtype(options.precision), helper.np_dtype_to_tensor_dtype
@@ -35,12 +36,17 @@ def write(model: Model, options: Options) -> bytes:
     given = np.dtype(np.float64) if wide else precision
     nodes = Nodes(np.float64)
     last = "probabilities" if model.is_classifier else "y"
-    outputs = nodes.add("Identity", _outputs(nodes, model, taken, precision, given), name=last)
-    results = [helper.make_tensor_value_info(last, kind_of(given), ["rows", model.n_outputs])]
+    outputs = _outputs(nodes, model, taken, precision, given)
+    results = []
     if model.is_classifier:
         kind = _labels(nodes, model, outputs, given)
         shape = ["rows", len(model.answers)] if len(model.answers) > 1 else ["rows"]
-        results.insert(0, helper.make_tensor_value_info("label", kind_of(kind), shape))
+        results.append(helper.make_tensor_value_info("label", kind_of(kind), shape))
+    if options.settings["zipmap"]:
+        results.append(_zipped(nodes, model, outputs, given, last))
+    else:
+        nodes.add("Identity", outputs, name=last)
+        results.append(helper.make_tensor_value_info(last, kind_of(given), ["rows", model.n_outputs]))
     graph = helper.make_graph(
         nodes.made,
         options.name,
@@ -49,12 +55,13 @@ def write(model: Model, options: Options) -> bytes:
         nodes.constants,
     )
     own = dict.fromkeys(node.op_type for node in nodes.made if node.domain == DOMAIN)
+    domains = {"", *(node.domain for node in nodes.made)}
     file = helper.make_model(
         graph,
         producer_name="glassnet",
         producer_version=__version__,
         ir_version=IR,
-        opset_imports=[helper.make_opsetid("", OPSET), *[helper.make_opsetid(DOMAIN, 1)] * bool(own)],
+        opset_imports=[helper.make_opsetid(domain, VERSIONS[domain]) for domain in sorted(domains)],
         functions=[function(name, precision.name) for name in own],
     )
     features = [feature._asdict() for feature in model.features]
@@ -94,6 +101,22 @@ def _labels(nodes: Nodes, model: Model, outputs: Value, given: np.dtype[Any]) ->
     shape = [-1] if len(columns) == 1 else [-1, len(columns)]
     nodes.add("Reshape", nodes.beside(columns), np.array(shape), name="label")
     return values[0].dtype
+
+
+def _zipped(nodes: Nodes, model: Model, outputs: Value, given: np.dtype[Any], name: str) -> Any:
+    """Adds the output of a dictionary for each row; its description."""
+    onnx, (labels, *others) = require("onnx"), label_values(model)
+    attribute = {"O": "classlabels_strings", "i": "classlabels_int64s"}.get(labels.dtype.kind)
+    if others or attribute is None or len(labels) != model.n_outputs or given != np.float32:
+        raise InputError(
+            "zipmap=True needs precision='float32', and a probability for each class of one column, whose "
+            "labels are texts or whole numbers: ONNX Runtime's ZipMap knows no others. Leave zipmap out."
+        )
+    nodes.add("ZipMap", outputs, name=name, domain=ML, **{attribute: labels.tolist()})
+    kind = onnx.TensorProto.STRING if labels.dtype == object else onnx.TensorProto.INT64
+    number = onnx.helper.make_tensor_type_proto(onnx.TensorProto.FLOAT, [])
+    row = onnx.helper.make_map_type_proto(kind, number)
+    return onnx.helper.make_value_info(name, onnx.helper.make_sequence_type_proto(row))
 
 
 def _outputs(

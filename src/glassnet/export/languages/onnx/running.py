@@ -30,6 +30,9 @@ def run(path: Path, model: Model, options: Options, values: Floats) -> Ran:
     dtype = np.float64 if taken.type == "tensor(double)" else np.float32
     with np.errstate(over="ignore"):
         *labels, outputs = session.run(None, {taken.name: values.astype(dtype)})
+    if options.settings["zipmap"]:
+        own = label_values(model)[0].tolist()
+        outputs = np.array([[row[label] for label in own] for row in outputs], np.float32)
     return Ran(outputs, _numbers(model, labels[0]) if labels else None)
 
 

@@ -115,7 +115,7 @@ def test_verify_export_refuses_the_file_of_a_network_with_other_outputs(run, tmp
 def test_verify_export_refuses_a_damaged_file(run, suffix, tmp_path):
     path = tmp_path / f"net{suffix}"
     path.write_text("damaged (")
-    with pytest.raises(gn.InputError, match=r"does not run: |does not compile"):
+    with pytest.raises(gn.InputError, match=r"does not run(: | the file:)"):
         gn.verify_export(run, path, X)
 
 

@@ -1,8 +1,11 @@
 """Networks in C: the same bits by every compiler, and a file that fits into any program."""
 
+import csv
 import ctypes
+import io
 import shutil
 import subprocess
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -174,12 +177,16 @@ def test_c_has_preprocessing_units_pairs_softmaxes_and_ensembles():
         "answers": (Answer("a", 0, 2, "no"), Answer("b", 2, 5, "xyz")),
     }
     unit = (2.0, -1.0), (3.0, 1e-3)
+    line = gn.Network((1, 1), output="identity")
+    below_0 = Member(columns_named("a"), line, line.initialize(0))
+    below_0.theta.flat[:] = -0.0
     models = [
         every_step(),
         every_step("float32", members=3, unit=unit),
         every_step("float32", unit=unit, wide=True),
         every_step(output="logistic", outputs=1, pair=True, answers=(Answer("y", 0, 2, (False, True)),)),
         every_step(members=2, **softmaxes),
+        Model((Feature("a"),), (below_0, below_0), answers_of(below_0.network, None)),
     ]
     files = [exported(model, f"whole{k}", gradient=True) for k, model in enumerate(models)]
     ran = run_all(["gcc", *STRICT, *FAST, "-march=native"], files)
@@ -229,20 +236,42 @@ def test_c_is_cpp_too_whatever_the_names(odd):
 def test_c_filters_rows_and_tests_itself(odd, tmp_path):
     model, path = odd
     program = str(tmp_path / "program")
-    subprocess.run(["gcc", *STRICT, "-Dodd_MAIN", "-o", program, str(path), "-lm"], check=True)
-    values = np.random.default_rng(0).normal(size=(2, len(NAMES)))
-    text = "\n".join(", ".join(map(repr, row)) for row in values.tolist())
-    given = subprocess.run([program], input=text, capture_output=True, text=True, check=True).stdout
-    expected = model.outputs(values)
-    for row, label in zip(expected, model.numbers(expected)[:, 0], strict=True):
-        line = ",".join(f"{p:.17g}" for p in row) + f",{NAMES[label]}\n"
-        assert line in given
+    values = np.random.default_rng(0).normal(size=(40, len(NAMES)))
+    text = "\n\n".join(", ".join(map(repr, row)) for row in values.tolist())
+    for labels in ((), NAMES):
+        one = replace(model, answers=(Answer("y", 0, len(NAMES), tuple(labels) or None),))
+        path.write_bytes(write(one, Options("odd", "float64", "bits", {})))
+        subprocess.run(["gcc", *STRICT, "-Dodd_MAIN", "-o", program, str(path), "-lm"], check=True)
+        given = subprocess.run([program], input=text, capture_output=True, text=True, check=True).stdout
+        expected = one.outputs(values)
+        for cells, row, (at,) in zip(
+            csv.reader(io.StringIO(given)), expected, one.numbers(expected), strict=True
+        ):
+            assert cells == [*(f"{p:.17g}" for p in row), *labels[at : at + 1]]
+    for row in ("1,2", "1,2,3,4,,6,7,8", "1,2,3,4,5,6,7,8,9", "1,2,3,4,5,6,7,b"):
+        refused = subprocess.run([program], input=f"{text}\n{row}\n", capture_output=True, text=True)
+        assert (refused.returncode, refused.stdout) == (1, given)
+        assert refused.stderr == "Line 80 has other than 8 numbers.\n"
     for precision in ("float64", "float32", "int16", "int8"):
         path.write_bytes(write(model, Options("odd", precision, "bits", {})))
         subprocess.run(
             ["gcc", *STRICT, "-Dodd_MAIN", "-Dodd_TEST", "-o", program, str(path), "-lm"], check=True
         )
         assert subprocess.run([program], capture_output=True, text=True).stdout == "0 rows are wrong\n"
+
+
+@needs_gcc
+def test_c_is_the_header_of_several_files(odd, tmp_path):
+    (tmp_path / "one.c").write_text('#include "odd.c"\n')
+    (tmp_path / "two.c").write_text(
+        '#define odd_HEADER\n#include "odd.c"\n'
+        "int main(void) { static double x[odd_INPUTS]; return odd_classes[odd_predict(x)] == 0; }\n"
+    )
+    for compiler in (["gcc", "-std=c99"], ["g++", "-x", "c++", "-ffast-math"]):
+        command = [*compiler, *STRICT[1:], "-c", "two.c"]
+        subprocess.run(command, cwd=tmp_path, check=True)
+        subprocess.run(["gcc", "one.c", "two.o", "-o", "program", "-lm"], cwd=tmp_path, check=True)
+        subprocess.run([str(tmp_path / "program")], check=True)
 
 
 @needs_gcc
@@ -341,6 +370,8 @@ def test_c_trains_with_the_bits_of_train(tmp_path):
         ],
         check=True,
     )
+    own = ["-D__NEWLIB__=4", "-fsyntax-only"]  # with a fused multiply-add of the file's own
+    subprocess.run(["gcc", *STRICT, *own, str(tmp_path / "nets.c")], check=True)
     loaded = ctypes.CDLL(library)
     for place, (X, y, before, after) in enumerate(cases):
         step = loaded[f"net{place}_train_step"]
@@ -360,14 +391,13 @@ def test_c_refuses_to_train_what_has_no_step():
     ensemble = every_step(members=2)
     with pytest.raises(InputError, match="train=True is of one network"):
         write(ensemble, Options("net", "float64", "bits", {"train": True}))
-    network = gn.Network((3, 2), output="logistic", loss="brier")
-    model = Model(
-        tuple(map(Feature, "abc")),
-        (Member(columns_named("abc"), network, network.initialize(0)),),
-        answers_of(network, None),
-    )
-    with pytest.raises(InputError, match="brier"):
-        write(model, Options("net", "float64", "bits", {"train": True}))
+    mine = replace(gn.LOSSES["binary_cross_entropy"], delta=lambda z, y: z - y)
+    for loss, named in (("brier", "'brier'"), (mine, "'binary_cross_entropy' of your own")):
+        network = gn.Network((3, 2), output="logistic", loss=loss)
+        member = Member(columns_named("abc"), network, network.initialize(0))
+        model = Model(tuple(map(Feature, "abc")), (member,), answers_of(network, None))
+        with pytest.raises(InputError, match=f"the loss {named} has no step"):
+            write(model, Options("net", "float64", "bits", {"train": True}))
 
 
 def test_c_promises_no_bits_where_numpy_computes_what_is_exported(monkeypatch):

@@ -57,8 +57,6 @@ _DIALECT = Dialect(
         "nan": "NULL",
         "known": "NULLIF({0}, 'NaN')",  # a text, and so no number, for SQLite
     },
-    function=lambda name, arguments, kind: "",
-    first="",
     choose="CASE WHEN {0} THEN {1} ELSE {2} END",
     words={"==": "=", "and": "AND", "or": "OR"},
 )

@@ -40,8 +40,8 @@ class Dialect(NamedTuple):
     """
 
     calls: Mapping[str, str]
-    function: Callable[[str, Sequence[tuple[str, str]], str], str]
-    first: str
+    function: Callable[[str, Sequence[tuple[str, str]], str], str] = "".format  # of expressions alone
+    first: str = ""
     vectors: tuple[str, str] = ("[{0}]", "")
     places: str = "[{0}]"
     passed: str = "{0}"

@@ -61,52 +61,51 @@ _FLOAT64 = {
     "-8.5417149459131429901e-8, 1.3285909329606024256e-8, 1.9627084481329454024e-8, "
     "1.9182297145703236588e-9, -2.5246704210551829426e-9, -7.2705429108152281642e-10",
 }
+_SHARED = (
+    *("abs", "EXP", "EXP_LESS_1", "LOG_1_PLUS", "TANH", "ERFC"),
+    *("HALF", "LEAK", "ROOT2_LESS_1", "ROOT_HALF", "SELU_RISE", "SELU_FALL", "ROOT_2_PI"),
+)
 _FLOAT32 = {
-    **{
-        name: _FLOAT64[name]
-        for name in ("HALF", "LEAK", "ROOT2_LESS_1", "ROOT_HALF", "SELU_RISE", "SELU_FALL", "ROOT_2_PI")
-    },
-    "LEAST": "1.17549435e-38",
-    "ROUNDER": "12583039.0",
-    "LOG2E": "1.44269504",
-    "LN2_HIGH": "0.693147182",
-    "LN2_LOW": "-1.90465430e-9",
-    "UP": "4294967296.0",
-    "DOWN": "2.32830644e-10",
-    "HUGE": "1.26765060e+30",
-    "LAST_NORMAL": "14.6",
-    "LINEAR": "1.5957692",
-    "LINEAR_LOW": "-4.534068e-08",
-    "CUBIC": "0.071354814",
-    "CUBIC_LOW": "2.3988325e-09",
-    "EXPM1": "0.5, 0.1666657699, 0.041666554617, 0.0083631790527, 0.0013926183588",
-    "COTH": "0.16666654769, -0.0027698538078",
-    "LOG": "0.66666685095, 0.39988757717, 0.2958098593",
-    "TAIL": "0.75528513051, -0.60789665804, 0.38713737952, -0.18652130171, 0.060397341425, "
-    "-0.0075452727324, -0.0034883282636, 0.0016460881936, 0.00016971247762, -0.00023404601875, "
-    "-5.2425462612e-5",
+    **{name: f"{_FLOAT64[name]}f" for name in _SHARED},
+    "real": "float",
+    "whole": "uint32_t",
+    "LEAST": "1.17549435e-38f",
+    "ROUNDER": "12583039.0f",
+    "LOG2E": "1.44269504f",
+    "LN2_HIGH": "0.693147182f",
+    "LN2_LOW": "-1.90465430e-9f",
+    "UP": "4294967296.0f",
+    "DOWN": "2.32830644e-10f",
+    "HUGE": "1.26765060e+30f",
+    "LAST_NORMAL": "14.6f",
+    "LINEAR": "1.5957692f",
+    "LINEAR_LOW": "-4.534068e-08f",
+    "CUBIC": "0.071354814f",
+    "CUBIC_LOW": "2.3988325e-09f",
+    "EXPM1": "0.5f, 0.1666657699f, 0.041666554617f, 0.0083631790527f, 0.0013926183588f",
+    "COTH": "0.16666654769f, -0.0027698538078f",
+    "LOG": "0.66666685095f, 0.39988757717f, 0.2958098593f",
+    "TAIL": "0.75528513051f, -0.60789665804f, 0.38713737952f, -0.18652130171f, 0.060397341425f, "
+    "-0.0075452727324f, -0.0034883282636f, 0.0016460881936f, 0.00016971247762f, -0.00023404601875f, "
+    "-5.2425462612e-5f",
+    "MANTISSA": "23",
+    "LANES": "16",
+    "LARGEST": "87",
+    "LIFT": "32",
+    "LOWEST": "-109",
+    "HIGHEST": "89",
+    "LAST_TANH": "11",
 }
-_LIBRARY = ("abs", "EXP", "EXP_LESS_1", "LOG_1_PLUS", "TANH", "ERFC")
 NUMBERS = {
     "float64": _FLOAT64,
-    "float32": {
-        **{name: re.sub(r"(\d)(?=,|$)", r"\1f", number) for name, number in _FLOAT32.items()},
-        "real": "float",
-        "whole": "uint32_t",
-        **{name: f"{_FLOAT64[name]}f" for name in _LIBRARY},
-        "MANTISSA": "23",
-        "LANES": "16",
-        "LARGEST": "87",
-        "LIFT": "32",
-        "LOWEST": "-109",
-        "HIGHEST": "89",
-        "LAST_TANH": "11",
-    },
+    "float32": _FLOAT32,
+    "int16": {**_FLOAT32, "integer": "int16_t", "total": "int64_t", "MOST": "32767"},
+    "int8": {**_FLOAT32, "integer": "int8_t", "total": "int32_t", "MOST": "127"},
 }
-for _kind, _total, _most in (("int16", "int64_t", "32767"), ("int8", "int32_t", "127")):
-    NUMBERS[_kind] = {**NUMBERS["float32"], "integer": f"{_kind}_t", "total": _total, "MOST": _most}
 """What stands for N_real, N_abs, N_LOG2E and so on in each precision."""
 
+FIXED = {name: int(numbers["MOST"]) for name, numbers in NUMBERS.items() if "MOST" in numbers}
+"""The largest whole number of each precision of fixed point."""
 
 _PARTS = {
     "bits": ("bits", "floating", "train", "shared"),
@@ -119,8 +118,7 @@ _PARTS = {
 def _functions(mode: str) -> dict[str, str]:
     """Every function of a mode, or of fixed point, by name, in the order in which they stand."""
     found = {}
-    folder = files(__package__)
-    text = "\n\n".join((folder / f"{part}.c").read_text("utf-8").strip() for part in _PARTS[mode])
+    text = "\n\n".join(map(part, _PARTS[mode]))
     for function in text.split("\n\n"):
         name = re.search(r"^static \w+ N_(\w+)\(", function, re.MULTILINE)
         assert name
@@ -128,9 +126,9 @@ def _functions(mode: str) -> dict[str, str]:
     return found
 
 
-def fused(precision: str) -> str:
-    """The text that gives N_fma in a precision."""
-    return (files(__package__) / f"fused_{precision}.c").read_text("utf-8").strip()
+def part(name: str) -> str:
+    """The text of a file beside this one."""
+    return (files(__package__) / f"{name}.c").read_text("utf-8").strip()
 
 
 def arithmetic(text: str, mode: str, precision: str, name: str, slopes: bool) -> str:

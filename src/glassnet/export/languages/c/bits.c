@@ -14,6 +14,11 @@ static double N_product(double a, double b) {
   return product;
 }
 
+// A feature's or a target's number in the network's precision.
+static N_real N_real_of(double v) {
+  return N_flush((N_real)v);
+}
+
 // In the network's precision: GCC 12 leaves that out where it makes vectors of double to float to double.
 static double N_rounded(double v) {
   N_KEPT N_real rounded = (N_real)v;

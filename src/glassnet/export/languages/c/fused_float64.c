@@ -4,7 +4,7 @@
 #if defined(__FP_FAST_FMA) || !(defined(__MINGW32__) || defined(__NEWLIB__))
 #define N_fma fma
 #else
-static double N_sum(double a, double b, double *low) {
+static double N_two_sum(double a, double b, double *low) {
   const double sum = a + b, part = sum - a;
   *low = (a - (sum - part)) + (b - part);
   return sum;
@@ -33,9 +33,9 @@ static double N_fma(double a, double b, double c) {
   low = N_high(a) * N_high(b) - high;
   low += N_high(a) * (b - N_high(b)) + (a - N_high(a)) * N_high(b);
   low += (a - N_high(a)) * (b - N_high(b));
-  c = N_sum(c, low, &low);
-  sum = N_sum(high, c, &rest);
-  last = N_sum(low, rest, &error);
+  c = N_two_sum(c, low, &low);
+  sum = N_two_sum(high, c, &rest);
+  last = N_two_sum(low, rest, &error);
   memcpy(&whole, &last, sizeof whole);
   if (error != 0 && !(whole & 1)) whole += (error > 0) == (last > 0) ? 1 : -1;
   memcpy(&last, &whole, sizeof last);

@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from itertools import pairwise
+from collections.abc import Iterator, Sequence
+from itertools import accumulate, pairwise
 
 import numpy as np
 
+from glassnet.export.languages.c.arithmetic import FIXED
 from glassnet.export.languages.c.inputs import input_statements, slope_statements
 from glassnet.export.languages.c.texts import behind, number, rows
 from glassnet.export.languages.language import Options
 from glassnet.export.model import Member, Model
-
-FIXED = {"int16": 32767, "int8": 127}
-"""The largest whole number of each precision of fixed point."""
-
-PRODUCT = {"bits": "N_product({}, {})", "small": "({} * {})", "fixed": "({} * {})"}
-STORED = {"bits": "N_flush((N_real){})", "small": "(N_real){}", "fixed": "(N_real){}"}
-"""How each mode says a product, and a network's input."""
 
 
 def mode_of(options: Options) -> str:
@@ -65,58 +59,56 @@ def network_functions(model: Model, options: Options) -> Iterator[str]:
             yield _gradient(model, members[key], name)
 
 
+def starts_of(sizes: Sequence[int]) -> list[int]:
+    """Where each layer's parameters begin, and where the last one's end."""
+    return [0, *accumulate((before + 1) * after for before, after in pairwise(sizes))]
+
+
+def unit_tables(member: Member, *names: str) -> list[str]:
+    """The mean and the scale of the outputs' unit as tables, where there is one."""
+    tables = ((name, getattr(member, name)) for name in names)
+    return [
+        f"  static const double {name}[] = {{{', '.join(map(number, values))}}};"
+        for name, values in tables
+        if values is not None
+    ]
+
+
 def _member(model: Model, member: Member, options: Options, name: str) -> str:
-    sizes, kept = member.network.sizes, has_gradient(options)
+    sizes, starts, kept = member.network.sizes, starts_of(member.network.sizes), has_gradient(options)
     none = ", 0" * has_slopes(options)
     widest, fixed = max(sizes), options.precision in FIXED
-    product, stored = PRODUCT[mode_of(options)], STORED[mode_of(options)]
     parameters = "const N_integer *weights, const float *scales" if fixed else "const N_real *theta"
     lines = [
         f"static void {name}({parameters}, const double *x, double *y{', N_real *kept' * kept}) {{",
+        *unit_tables(member, "mean", "scale"),
         f"  N_real h[{widest}], z[{widest}];",
         *[f"  N_integer q[{widest}];"] * fixed,
         "  int i;",
-        *input_statements(member.columns, product, stored),
+        *input_statements(member.columns),
     ]
     source, target = "h", "z"
     functions = [record.name for record in member.network.hidden]
-    weights = biases = 0
     for layer, (before, after) in enumerate(pairwise(sizes)):
+        at, units = starts[layer], sum(sizes[1 : layer + 1])
+        place = behind("theta", at)
         if fixed:
-            tables = f"{behind('weights', weights)}, {behind('scales', 2 * biases)}"
-            given = f"{tables}, {before}, {after}, {source}, q"
-        else:
-            given = f"{behind('theta', weights + biases)}, {before}, {after}, {source}"
-        lines.append(f"  N_layer({given}, {target});")
-        weights, biases = weights + before * after, biases + after
-        if layer < len(functions) and kept:
-            slope = f", kept ? {behind('kept + i', sum(sizes[1 : layer + 1]))} : 0"
+            place = f"{behind('weights', at - units)}, {behind('scales', 2 * units)}"
+        lines.append(f"  N_layer({place}, {before}, {after}, {source}{', q' * fixed}, {target});")
+        if layer < len(functions) and (kept or functions[layer] != "identity"):
+            slope = f", kept ? {behind('kept + i', units)} : 0" if kept else none
             lines += each(after, f"{target}[i] = N_{functions[layer]}({target}[i]{slope});")
-        elif layer < len(functions) and functions[layer] != "identity":
-            lines += each(after, f"{target}[i] = N_{functions[layer]}({target}[i]{none});")
         source, target = target, source
     lines += _link(model, source, none)
     if kept:
         lines += ["  if (kept)", f"  {each(sizes[-1], f'kept[i + {sum(sizes[1:-1])}] = {source}[i];')[0]}"]
-    end = source + "[i]"
     if model.pair:
-        lines += [f"  y[0] = 1 - {source}[0];", f"  y[1] = {source}[0];"]
-    else:
-        if member.mean is not None and member.scale is not None:
-            for table, values in (("scale", member.scale), ("mean", member.mean)):
-                listed = ", ".join(map(number, values))
-                lines.insert(1, f"  static const double {table}[] = {{{listed}}};")
-            end = f"{product.format(end, 'scale[i]')} + mean[i]"
-            end = end if model.wide else rounded(options).format(end)
-        lines += each(sizes[-1], f"y[i] = {end};")
-    return "\n".join([*lines, "}"])
-
-
-def rounded(options: Options) -> str:
-    """A number in the network's precision."""
-    if options.precision == "float64":
-        return "{}"
-    return "N_rounded({})" if mode_of(options) == "bits" else "(N_real)({})"
+        return "\n".join([*lines, f"  y[0] = 1 - {source}[0];", f"  y[1] = {source}[0];", "}"])
+    end = f"{source}[i]"
+    if member.scale is not None:
+        end = f"N_product({end}, scale[i]) + mean[i]"
+        end = end if model.wide else f"N_rounded({end})"
+    return "\n".join([*lines, *each(sizes[-1], f"y[i] = {end};"), "}"])
 
 
 def each(count: int | str, statement: str) -> list[str]:
@@ -144,10 +136,28 @@ def _link(model: Model, z: str, slope: str) -> list[str]:
 
 def _gradient(model: Model, member: Member, name: str) -> str:
     """A function that adds the derivatives of a network's outputs by the features' numbers to dy."""
-    sizes = member.network.sizes
+    sizes, starts = member.network.sizes, starts_of(member.network.sizes)
     hidden, outputs, widest = sum(sizes[1:-1]), sizes[-1], max(sizes)
+    places = [column.feature for column in member.columns]
+    where, tables = "i", unit_tables(member, "scale")
+    if places != [*range(len(places))]:
+        where = "from[i]"
+        tables.append(f"  static const int from[] = {{\n{rows(list(map(str, places)), '    ')}}};")
+    inner = _link_row(model, hidden, outputs)
+    if member.scale is not None:
+        inner += each(outputs, "g[i] = (N_real)(g[i] * scale[o]);")
+    source, target = "g", "b"
+    for layer in reversed(range(len(sizes) - 1)):
+        before, after = sizes[layer : layer + 2]
+        inner.append(f"  N_back({behind('theta', starts[layer])}, {before}, {after}, {source}, {target});")
+        if layer:
+            slope = f"kept[{behind('i', sum(sizes[1:layer]))}]"
+            inner += each(before, f"{target}[i] = N_times({target}[i], {slope});")
+        source, target = target, source
+    inner += each(sizes[0], f"dy[{where}] += (double){source}[i] * d[i];")
     lines = [
         f"static void {name}_gradient(const N_real *theta, const double *x, double *dy) {{",
+        *tables,
         f"  N_real kept[{hidden + outputs}], g[{widest}], b[{widest}], d[{sizes[0]}];",
         "  double y[N_OUTPUTS];",
         "  int i, o;",
@@ -155,25 +165,9 @@ def _gradient(model: Model, member: Member, name: str) -> str:
         *each(sizes[0], "d[i] = 1;"),
         *slope_statements(member.columns),
         "  for (o = 0; o < N_OUTPUTS; ++o, dy += N_INPUTS) {",
+        *(f"  {line}" for line in inner),
     ]
-    inner = _link_row(model, hidden, outputs)
-    if member.scale is not None:
-        lines.insert(1, f"  static const double scale[] = {{{', '.join(map(number, member.scale))}}};")
-        inner += each(outputs, "g[i] = (N_real)(g[i] * scale[o]);")
-    source, target, end, at = "g", "b", member.theta.flat.size, hidden
-    for layer in reversed(range(len(sizes) - 1)):
-        before, after = sizes[layer : layer + 2]
-        end, at = end - (before + 1) * after, at - before
-        inner.append(f"  N_back({behind('theta', end)}, {before}, {after}, {source}, {target});")
-        if layer:
-            inner += each(before, f"{target}[i] = N_times({target}[i], kept[{behind('i', at)}]);")
-        source, target = target, source
-    places = [column.feature for column in member.columns]
-    where = "i" if places == [*range(len(places))] else "from[i]"
-    if where != "i":
-        lines.insert(1, f"  static const int from[] = {{\n{rows(list(map(str, places)), '    ')}}};")
-    inner += each(sizes[0], f"dy[{where}] += (double){source}[i] * d[i];")
-    return "\n".join([*lines, *(f"  {line}" for line in inner), "  }", "}"])
+    return "\n".join([*lines, "  }", "}"])
 
 
 def _link_row(model: Model, hidden: int, outputs: int) -> list[str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -12,8 +11,10 @@ from typing import NamedTuple
 import numpy as np
 
 from glassnet.data.fixed_order import Floats
-from glassnet.errors import InputError
+from glassnet.export.languages.c.network import has_gradient
 from glassnet.export.languages.language import MissingToolError, Options, Ran
+from glassnet.export.languages.program import outputs_name, ran
+from glassnet.export.languages.running import done
 from glassnet.export.model import Model
 
 # Rows and answers as plain numbers in the machine's order, so that no bit is lost on the way.
@@ -56,16 +57,10 @@ class Exported(NamedTuple):
     values: Floats
 
     @property
-    def labels(self) -> int:
-        """How many numbers of labels a row gives."""
-        return len(self.model.answers) * self.model.is_classifier
-
-    @property
     def widths(self) -> tuple[int, int, int]:
         """How many outputs, numbers of labels and derivatives a row gives."""
-        outputs = self.model.n_outputs
-        derivatives = outputs * len(self.model.features) if self.options.settings.get("gradient") else 0
-        return outputs, self.labels, derivatives
+        outputs, labels = self.model.n_outputs, len(self.model.answers) * self.model.is_classifier
+        return outputs, labels, outputs * len(self.model.features) * has_gradient(self.options)
 
 
 def run(path: Path, model: Model, options: Options, values: Floats) -> Ran:
@@ -86,36 +81,26 @@ def run_all(
         source, program = Path(folder) / "source.c", Path(folder) / "program"
         source.write_text("\n".join(texts) + _MAIN.replace("CALLS", calls), "utf-8")
         command = [*compiler, "-o", str(program), str(source), "-lm"]
-        built = subprocess.run(command, capture_output=True, text=True)
-        if built.returncode:
-            raise InputError(f"The exported file does not compile:\n{built.stderr.strip()[:2000]}")
-        data = b"".join(np.ascontiguousarray(one.values, np.float64).tobytes() for one in exported)
-        done = subprocess.run([*emulator, str(program)], input=data, capture_output=True, check=True)
-    found, rest = [], np.frombuffer(done.stdout, np.float64)
+        done(command, folder)
+        data = b"".join(one.values.astype(np.float64).tobytes() for one in exported)
+        rest = np.frombuffer(done([*emulator, program], folder, data), np.float64)
+    found = []
     for one in exported:
-        width = sum(one.widths)
-        rows, rest = np.split(rest, [len(one.values) * width])
-        found.append(_ran(one, rows.reshape(-1, width)))
+        plain, derivatives = sum(one.widths[:2]), one.widths[2]
+        rows, rest = np.split(rest, [len(one.values) * (plain + derivatives)])
+        rows = rows.reshape(-1, plain + derivatives)
+        gradients = rows[:, plain:].reshape(len(rows), one.model.n_outputs, -1) if derivatives else None
+        found.append(ran(one.model, rows[:, :plain])._replace(gradients=gradients))
     return found
 
 
 def _harness(one: Exported) -> str:
-    call = "N_predict(x, y);"
-    if one.labels:
-        call = "N_predict_proba(x, y);"
-        call += " labels[0] = N_predict(x);" if one.labels == 1 else " N_predict(x, labels);"
-    if one.widths[2]:
+    _, labels, derivatives = one.widths
+    call = f"N_{outputs_name(one.model)}(x, y);"
+    if labels:
+        call += " labels[0] = N_predict(x);" if labels == 1 else " N_predict(x, labels);"
+    if derivatives:
         call += " N_gradient(x, y + N_OUTPUTS + LABELS);"
-    call = call.replace("LABELS", str(one.labels))
-    text = _RUN.replace("ROWS", str(len(one.values))).replace("LABELS", str(one.labels))
-    text = text.replace("WIDTH", str(sum(one.widths)))
-    return text.replace("CALL", call).replace("N_", f"{one.options.name}_")
-
-
-def _ran(one: Exported, rows: Floats) -> Ran:
-    outputs, numbers, derivatives = np.split(rows, np.cumsum(one.widths)[:-1], axis=1)
-    return Ran(
-        outputs.astype(np.float64 if one.model.wide else one.model.dtype),
-        numbers.astype(np.intp) if one.labels else None,
-        derivatives.reshape(len(rows), one.model.n_outputs, -1) if derivatives.size else None,
-    )
+    text = _RUN.replace("CALL", call).replace("ROWS", str(len(one.values)))
+    text = text.replace("LABELS", str(labels)).replace("WIDTH", str(sum(one.widths)))
+    return text.replace("N_", f"{one.options.name}_")

@@ -1,3 +1,15 @@
+static double N_product(double a, double b) {
+  return a * b;
+}
+
+static N_real N_real_of(double v) {
+  return (N_real)v;
+}
+
+static double N_rounded(double v) {
+  return (N_real)v;
+}
+
 static N_real N_logistic(N_real z) {
   return 1 / (1 + N_EXP(-z));
 }

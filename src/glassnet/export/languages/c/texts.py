@@ -8,13 +8,13 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
+from glassnet.export.languages import program
+
 
 def quoted(text: str) -> str:
     """A string literal; it ends a comment or a line nowhere, whatever the text."""
-    plain = re.compile(rb"[ !#->@-\[\]-~]")  # no quote, no backslash, and no ? of a trigraph
-    data = text.encode("utf-8", "surrogatepass")
-    shown = (chr(byte) if plain.match(bytes([byte])) else f"\\{byte:03o}" for byte in data)
-    return f'"{"".join(shown)}"'
+    data = text.encode("utf-8", "surrogatepass").decode("latin-1")
+    return program.quoted(data, "\\{:03o}".format).replace("?", "\\077")  # no trigraph
 
 
 def identifiers(names: Iterable[object]) -> list[str]:

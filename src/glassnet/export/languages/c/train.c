@@ -32,16 +32,19 @@ static void N_cross_entropy(N_real *z, int classes, int target, N_real on, N_rea
 }
 
 // Two classes are one output, whose weights are the difference of theirs.
-static void N_difference(const N_real *theta, int inputs, const N_real *h, N_real *z) {
-  N_real sum = N_flush(theta[2 * inputs + 1] - theta[2 * inputs]);
-  int i;
-  for (i = 0; i < inputs; ++i) sum = N_fused(N_flush(theta[2 * i + 1] - theta[2 * i]), h[i], sum);
-  *z = sum;
+static N_real N_apart(const N_real *pair) {
+  return N_flush(pair[1] - pair[0]);
 }
 
-static void N_back_difference(const N_real *theta, int inputs, const N_real *g, N_real *b) {
+static void N_layer_of_two(const N_real *theta, int inputs, int outputs, const N_real *h, N_real *z) {
   int i;
-  for (i = 0; i < inputs; ++i) b[i] = N_flush(N_flush(theta[2 * i + 1] - theta[2 * i]) * *g);
+  *z = N_apart(theta + inputs * outputs);
+  for (i = 0; i < inputs; ++i, theta += outputs) *z = N_fused(N_apart(theta), h[i], *z);
+}
+
+static void N_back_of_two(const N_real *theta, int inputs, int outputs, const N_real *g, N_real *b) {
+  int i;
+  for (i = 0; i < inputs; ++i, theta += outputs) b[i] = N_flush(N_apart(theta) * *g);
 }
 
 // The sum of h d over samples that lie h_step and d_step apart, in so many lanes, which are folded in halves.

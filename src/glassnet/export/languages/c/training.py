@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from itertools import accumulate, pairwise
 
 from glassnet.data.holdout import listed
 from glassnet.errors import InputError
 from glassnet.export.languages.c.inputs import input_statements
-from glassnet.export.languages.c.network import PRODUCT, STORED, each
+from glassnet.export.languages.c.network import each, starts_of, unit_tables
 from glassnet.export.languages.c.texts import behind, number
-from glassnet.export.languages.language import Options
 from glassnet.export.model import Model
 from glassnet.nn.losses import LOSSES
+from glassnet.utils.words import counted
 
 STEP = "int N_train_step(const double *x, const double *y, int n, double rate, double momentum)"
 
@@ -25,16 +24,15 @@ def require_trainable(model: Model) -> None:
             "estimator of one target."
         )
     loss = model.members[0].network.loss
-    if loss.name not in LOSSES:
-        raise InputError(
-            f"train=True: the loss {loss.name!r} has no step in C; those of {listed(LOSSES)} have."
-        )
+    if not loss.is_built_in:
+        named = f"{loss.name!r}{' of your own' * (loss.name in LOSSES)}"
+        raise InputError(f"train=True: the loss {named} has no step in C; those of {listed(LOSSES)} have.")
 
 
 def about(model: Model, name: str) -> list[str]:
     """What a file says of its step."""
     labels = model.link == "softmax" or model.pair
-    target = "the number of its label" if labels else f"{model.members[0].network.sizes[-1]} targets"
+    target = "the number of its label" if labels else counted(model.n_outputs, "target")
     return [
         "",
         f"{name}_train_step moves the parameters, {name}_theta, by one update of gradient descent with",
@@ -43,52 +41,39 @@ def about(model: Model, name: str) -> list[str]:
     ]
 
 
-def training_functions(model: Model, options: Options) -> Iterator[str]:
-    """The pass over one sample, and the step."""
+def training_functions(model: Model) -> tuple[str, list[str]]:
+    """The pass over one sample, and the lines of the step."""
     member = model.members[0]
-    network, sizes = member.network, [*member.network.sizes]
+    network, sizes, theta = member.network, member.network.sizes, starts_of(member.network.sizes)
     both = network.loss.name == "cross_entropy" and sizes[-1] == 2
+    of_two = "_of_two" * both
     widths = [*sizes[:-1], 1 if both else sizes[-1]]
-    theta = [0, *accumulate((before + 1) * after for before, after in pairwise(sizes))]
     h = [0, *accumulate(sizes[:-1])]  # where each layer's inputs begin
     d = [0, *accumulate(widths[1:])]  # where each layer's derivatives begin
     lines = [
         "static void N_pass(const double *x, const double *y, N_real *h, N_real *d) {",
         f"  N_real slope[{max(1, sum(sizes[1:-1]))}];",
         "  int i;",
-        *input_statements(member.columns, PRODUCT["bits"], STORED["bits"]),
+        *input_statements(member.columns),
     ]
     last = len(sizes) - 2
     for layer, (before, after) in enumerate(pairwise(sizes)):
         target = behind("d", d[layer]) if layer == last else behind("h", h[layer + 1])
-        given = f"{behind('N_theta', theta[layer])}, {before}"
-        if layer == last and both:
-            lines.append(f"  N_difference({given}, {behind('h', h[layer])}, {target});")
-        else:
-            lines.append(f"  N_layer({given}, {after}, {behind('h', h[layer])}, {target});")
+        given = f"{behind('N_theta', theta[layer])}, {before}, {after}, {behind('h', h[layer])}"
+        lines.append(f"  N_layer{of_two * (layer == last)}({given}, {target});")
         if layer < last:
-            entry, slope = (
-                f"h[{behind('i', h[layer + 1])}]",
-                behind("slope + i", h[layer + 1] - sizes[0]),
-            )
+            entry, slope = f"h[{behind('i', h[layer + 1])}]", behind("slope + i", h[layer + 1] - sizes[0])
             lines += each(after, f"{entry} = N_{network.hidden[layer].name}({entry}, {slope});")
     lines += _deltas(model, widths[-1], f"d[{behind('i', d[last])}]", behind("d", d[last]), both)
     for layer in range(last, 0, -1):
-        given = f"{behind('N_theta', theta[layer])}, {sizes[layer]}"
-        back, out = behind("d", d[layer]), behind("d", d[layer - 1])
-        if layer == last and both:
-            lines.append(f"  N_back_difference({given}, {back}, {out});")
-        else:
-            lines.append(f"  N_back({given}, {sizes[layer + 1]}, {back}, {out});")
-        entry = f"d[{behind('i', d[layer - 1])}]"
-        lines += each(
-            sizes[layer], f"{entry} = N_times({entry}, slope[{behind('i', h[layer] - sizes[0])}]);"
-        )
-    yield "\n".join([*lines, "}"])
+        given = f"{behind('N_theta', theta[layer])}, {sizes[layer]}, {sizes[layer + 1]}"
+        places = f"{behind('d', d[layer])}, {behind('d', d[layer - 1])}"
+        lines.append(f"  N_back{of_two * (layer == last)}({given}, {places});")
+        entry, slope = f"d[{behind('i', d[layer - 1])}]", f"slope[{behind('i', h[layer] - sizes[0])}]"
+        lines += each(sizes[layer], f"{entry} = N_times({entry}, {slope});")
 
-    H, D, n_targets = h[-1], d[-1], 1 if _is_class(model) else sizes[-1]
+    H, D, n_targets = h[-1], d[-1], 1 if model.link == "softmax" else sizes[-1]
     step = [
-        f"{STEP} {{",
         f"  static N_real velocity[{theta[-1]}], h[N_BATCH * {H}], d[N_BATCH * {D}];",
         "  int s;",
         "  if (n < 1 || n > N_BATCH) return 1;",
@@ -102,11 +87,7 @@ def training_functions(model: Model, options: Options) -> Iterator[str]:
             f"    {behind('h', h[layer])}, {H}, {behind('d', d[layer])}, {D}, "
             "n, (N_real)rate, (N_real)momentum);",
         ]
-    yield "\n".join([*step, "  return 0;", "}"])
-
-
-def _is_class(model: Model) -> bool:
-    return model.link == "softmax" or model.pair
+    return "\n".join([*lines, "}"]), [*step, "  return 0;"]
 
 
 def _deltas(model: Model, outputs: int, entry: str, place: str, both: bool) -> list[str]:
@@ -126,15 +107,8 @@ def _deltas(model: Model, outputs: int, entry: str, place: str, both: bool) -> l
         if setting:
             target = f"N_times({real(1 - setting)}, {target}) + {real(share)}"
         return ["  i = 0;", f"  {entry} = N_binary_cross_entropy({entry}, {target});"]
-    target = "y[i]"
-    moved: list[str] = []
-    if member.mean is not None and member.scale is not None:
-        moved = [
-            f"  static const double {name}[] = {{{', '.join(map(number, values))}}};"
-            for name, values in (("mean", member.mean), ("scale", member.scale))
-        ]
-        target = "(y[i] - mean[i]) / scale[i]"
-    target = f"N_flush((N_real)({target}))"
+    tables = unit_tables(member, "mean", "scale")
+    target = f"N_real_of({'(y[i] - mean[i]) / scale[i]' if tables else 'y[i]'})"
     further = {
         "absolute_error": ", 1, 1",
         "quantile": f", {real(1 - setting)}, {real(setting)}",
@@ -143,4 +117,4 @@ def _deltas(model: Model, outputs: int, entry: str, place: str, both: bool) -> l
     function = "pinball" if loss.name in ("absolute_error", "quantile") else loss.name
     call = f"N_{function}({entry}, {target}{further.get(loss.name, '')})"
     body = each(outputs, f"{entry} = {call};")
-    return ["  {", *(f"  {line}" for line in [*moved, *body]), "  }"] if moved else body
+    return ["  {", *(f"  {line}" for line in [*tables, *body]), "  }"] if tables else body

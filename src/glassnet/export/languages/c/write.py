@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 
 from glassnet._types import Array
 from glassnet.data.fixed_order import Floats
 from glassnet.errors import InputError
-from glassnet.export.languages.c.arithmetic import arithmetic, fused
+from glassnet.export.languages.c.arithmetic import FIXED, arithmetic, part
 from glassnet.export.languages.c.network import (
-    FIXED,
     each,
     functions_of,
     has_gradient,
@@ -20,13 +19,14 @@ from glassnet.export.languages.c.network import (
     mode_of,
     network_functions,
     parameters_of,
-    rounded,
     trains,
 )
 from glassnet.export.languages.c.texts import behind, identifiers, number, quoted, rows
 from glassnet.export.languages.c.training import STEP, about, require_trainable, training_functions
 from glassnet.export.languages.language import Options
+from glassnet.export.languages.program import commented, file_of, outputs_name
 from glassnet.export.model import Member, Model, hard_rows
+from glassnet.utils.storage import csv_text
 
 _SMALL = {"float64": 1e-11, "float32": 1e-3}
 _ROUGH = {**_SMALL, "int16": 1e-2, "int8": 0.2}
@@ -42,9 +42,6 @@ def promises(model: Model, options: Options) -> float | None:
     return 0.0
 
 
-GRADIENT = "void N_gradient(const double *x, double *dy)"
-
-
 def write(model: Model, options: Options) -> bytes:
     """The file."""
     wanted = [name for name in ("gradient", "train") if options.settings.get(name)]
@@ -53,16 +50,26 @@ def write(model: Model, options: Options) -> bytes:
         raise InputError(
             f"C has {asked} in mode='bits' of float64 or float32 alone; export so, or without."
         )
+    public = dict(_public(model, options))
     own = [*network_functions(model, options)]
     if trains(options):
         require_trainable(model)
-        own += training_functions(model, options)
-    code = "\n\n".join([*_tables(model, options), *own, *_public(model, options)])
-    code = arithmetic(code, mode_of(options), options.precision, options.name, slopes=has_slopes(options))
-    parts = [_comment(model, options), _head(model, options), code, *_classes(model, options.name)]
-    parts += [_named(part, options.name) for part in (_test(model, options), _filter(model))]
-    parts.append("#ifdef __cplusplus\n}\n#endif")
-    return ("\n\n".join(parts) + "\n").encode()
+        one, public[STEP] = training_functions(model)
+        own.append(one)
+    own += ["\n".join([f"{signature} {{", *lines, "}"]) for signature, lines in public.items()]
+    code = "\n\n".join([*_tables(model, options), *own])
+    parts = [
+        _comment(model, options),
+        _named(_INCLUDED + (_VARIABLES if trains(options) else _CONSTANTS), options.name),
+        _declared(model, options, public),
+        *_exact(options),
+        arithmetic(code, mode_of(options), options.precision, options.name, slopes=has_slopes(options)),
+        *_classes(model, options.name),
+        _main(model, options),
+        f"#endif // {options.name}_HEADER",
+        "#ifdef __cplusplus\n}\n#endif",
+    ]
+    return file_of(parts)
 
 
 def _named(text: str, name: str) -> str:
@@ -73,24 +80,8 @@ def _named(text: str, name: str) -> str:
 
 
 def _comment(model: Model, options: Options) -> str:
-    name = options.name
-    networks = " and ".join(dict.fromkeys(str(member.network) for member in model.members))
-    lines = [
-        f"{name}: {networks}, trained and written by glassnet.",
-        "",
-        "Inputs, NaN where one is missing:",
-    ]
-    for place, feature in enumerate(model.features):
-        what = ""
-        if feature.categories is not None:
-            shown = ", ".join(f"{at} {quoted(text)}" for at, text in enumerate(feature.categories))
-            what = f": {shown}, -1 another one"
-        elif feature.date:
-            what = ": microseconds since 1970-01-01"
-        lines.append(f"  x[{place}] {quoted(feature.name)}{what}")
-    lines += ["", "Outputs:"]
-    lines += [f"  [{place}] {quoted(output)}" for place, output in enumerate(model.output_names)]
-    promised = promises(model, options)
+    name, promised = options.name, promises(model, options)
+    lines = []
     if promised == 0:
         lines += [
             "",
@@ -112,7 +103,8 @@ def _comment(model: Model, options: Options) -> str:
         "",
         f"-D{name}_TEST adds int {name}_test(void), the number of rows that come out wrong;",
         f"-D{name}_MAIN adds a program that reads rows of numbers and prints the outputs of each, with",
-        f"-D{name}_TEST one that runs the test.",
+        f"-D{name}_TEST one that runs the test. The file is its own header: of several files that include",
+        f"it, all but one define {name}_HEADER before.",
     ]
     if has_gradient(options):
         lines += [
@@ -121,7 +113,7 @@ def _comment(model: Model, options: Options) -> str:
         ]
     if trains(options):
         lines += about(model, name)
-    return "\n".join(f"// {line}".rstrip() for line in lines)
+    return "\n".join([commented(model, "//"), *(f"// {line}".rstrip() for line in lines)])
 
 
 _INCLUDED = """\
@@ -129,33 +121,36 @@ _INCLUDED = """\
 #include <math.h>
 #include <stdint.h>
 #include <string.h>
-"""
-_TRAINING = (
-    _INCLUDED
-    + """
-#ifndef N_BATCH // the most samples of a batch
-#define N_BATCH 8
+#ifdef N_MAIN
+#include <stdio.h>
+#include <stdlib.h>
 #endif
+"""
+_PLAIN = """
 #define N_PROGMEM
-#define N_READ(place) (*(place))"""
-)
-_HEAD = (
-    _INCLUDED
-    + """
+#define N_READ(place) (*(place))
+#define N_READ_INTEGER(at) (*(at))
+"""
+_CONSTANTS = f"""
 #if defined(__AVR__) && !defined(N_PROGMEM)
 #include <avr/pgmspace.h>
 #define N_PROGMEM PROGMEM
 #define N_READ(place) pgm_read_float(place)
 #define N_READ_INTEGER(at) (sizeof *(at) > 1 ? (int16_t)pgm_read_word(at) : (int8_t)pgm_read_byte(at))
 #endif
-#ifndef N_PROGMEM // where constants go, and how they are read from there
-#define N_PROGMEM
-#define N_READ(place) (*(place))
-#define N_READ_INTEGER(at) (*(at))
-#endif"""
-)
+#ifndef N_PROGMEM // where constants go, and how they are read from there{_PLAIN}#endif
 
-_BITS = """
+#ifdef __cplusplus
+extern "C" {{
+#endif"""
+_VARIABLES = f"""
+#ifndef N_BATCH // the most samples of a batch
+#define N_BATCH 8
+#endif{_PLAIN}
+#ifdef __cplusplus
+extern "C" {{
+#endif"""
+_BITS = """\
 #if defined(__FAST_MATH__) || (defined(__FINITE_MATH_ONLY__) && __FINITE_MATH_ONLY__)
 #error "-ffast-math changes results: compile without it, or export with mode='small'"
 #endif
@@ -181,52 +176,36 @@ _BITS = """
 _DIGITS = {"float64": ("DBL_MANT_DIG", 53, "double"), "float32": ("FLT_MANT_DIG", 24, "float")}
 
 
-def _head(model: Model, options: Options) -> str:
-    name = options.name
-    text = _TRAINING if trains(options) else _HEAD
+def _exact(options: Options) -> Iterator[str]:
+    """What a file begins with that has the engine's bits."""
     if mode_of(options) == "bits":
         digits, expected, kind = _DIGITS[options.precision]
-        text += _BITS.format(digits=digits, expected=expected, type=kind)
-        text += f"\n\n{fused(options.precision)}"
-    sizes = f"enum {{ N_INPUTS = {len(model.features)}, N_OUTPUTS = {model.n_outputs} }};"
-    text = _named(f'{text}\n\n#ifdef __cplusplus\nextern "C" {{\n#endif\n\n{sizes}', name)
+        yield _named(_BITS.format(digits=digits, expected=expected, type=kind), options.name)
+        yield _named(part(f"fused_{options.precision}"), options.name)
+
+
+def _declared(model: Model, options: Options, signatures: Iterable[str]) -> str:
+    name = options.name
+    lines = [f"enum {{ {name}_INPUTS = {len(model.features)}, {name}_OUTPUTS = {model.n_outputs} }};"]
     groups: list[list[tuple[str, ...]]] = [[(feature.name,) for feature in model.features]]
     groups += [[(f.name, text) for text in f.categories] for f in model.features if f.categories]
     unique = iter(identifiers("_".join(entry) for group in groups for entry in group))
     for group in groups:
-        members = rows([f"{name}_IN_{next(unique)}" for _ in group])
-        text += f"\nenum {{\n{members}\n}};"
-    declared = [f"{signature};" for signature, _ in _signatures(model)]
-    if has_gradient(options):
-        declared.append(f"{GRADIENT};")
+        lines.append(f"enum {{\n{rows([f'{name}_IN_{next(unique)}' for _ in group])}\n}};")
+    lines += ["", *(_named(f"{signature};", name) for signature in signatures)]
     if trains(options):
-        declared += [
-            f"{STEP};",
-            f"extern {_DIGITS[options.precision][2]} N_theta[{model.members[0].theta.flat.size}];",
-        ]
-    text += "\n\n" + _named("\n".join(declared), name)
-    for classes, labels in _labels(model, name):
-        text += f"\nextern const char *const {classes}[{len(labels)}];"
-    return text
-
-
-def _signatures(model: Model) -> Iterator[tuple[str, str]]:
-    """What users call, each with what it does."""
-    if not model.is_classifier:
-        yield "void N_predict(const double *x, double *y)", "outputs"
-        return
-    yield "void N_predict_proba(const double *x, double *p)", "outputs"
-    if len(model.answers) == 1:
-        yield "int N_predict(const double *x)", "label"
-    else:
-        yield "void N_predict(const double *x, int *labels)", "labels"
+        size = model.members[0].theta.flat.size
+        lines.append(f"extern {_DIGITS[options.precision][2]} {name}_theta[{size}];")
+    lines += [f"extern const char *const {of}[{len(labels)}];" for of, labels in _labels(model, name)]
+    text = "\n".join(lines)
+    return f"{text}\n\n#ifndef {name}_HEADER"
 
 
 def _labels(model: Model, name: str) -> Iterator[tuple[str, tuple[str, ...]]]:
-    parts = identifiers(answer.name for answer in model.answers)
-    for answer, part in zip(model.answers, parts, strict=True):
+    names = identifiers(answer.name for answer in model.answers)
+    for answer, own in zip(model.answers, names, strict=True):
         if answer.labels is not None:
-            suffix = f"_{part}" if len(model.answers) > 1 else ""
+            suffix = f"_{own}" if len(model.answers) > 1 else ""
             yield f"{name}_classes{suffix}", tuple(map(str, answer.labels))
 
 
@@ -282,40 +261,43 @@ def _fixed_tables(member: Member, options: Options, suffix: str) -> Iterator[str
         yield f"static const N_{kind} N_{name}{suffix}[{count}] N_PROGMEM = {{\n{listed}\n}};"
 
 
-def _public(model: Model, options: Options) -> Iterator[str]:
-    """What users call."""
-    functions, suffixes = functions_of(model), _suffixes(model)
-    kept = ", 0" * has_gradient(options)
-    for signature, kind in _signatures(model):
-        target = signature[-2]  # x, p or y
-        if kind == "outputs" and len(model.members) == 1:
-            function = functions[kind_of(model.members[0])]
-            lines = [f"  {function}({parameters_of(options, '')}, x, {target}{kept});"]
-        elif kind == "outputs":
-            lines = ["  double one[N_OUTPUTS];", "  int i;", *each(model.n_outputs, f"{target}[i] = 0;")]
-            for at, (member, suffix) in enumerate(zip(model.members, suffixes, strict=True), 1):
-                lines.append(
-                    f"  {functions[kind_of(member)]}({parameters_of(options, suffix)}, x, one{kept});"
-                )
-                lines += each(model.n_outputs, f"{target}[i] += (one[i] - {target}[i]) / {at};")
-            if not model.wide:
-                lines += each(model.n_outputs, f"{target}[i] = {rounded(options).format(f'{target}[i]')};")
+def _public(model: Model, options: Options) -> Iterator[tuple[str, list[str]]]:
+    """What users call: the head of each function, and its lines."""
+    functions, kept = functions_of(model), ", 0" * has_gradient(options)
+    y = "p" if model.is_classifier else "y"
+    members = dict(zip(_suffixes(model), model.members, strict=True))
+    first, *others = (
+        f"  {functions[kind_of(member)]}({parameters_of(options, suffix)}, x, {{}}{kept});"
+        for suffix, member in members.items()
+    )
+    lines = [first.format(y)]
+    if others:
+        lines = ["  double one[N_OUTPUTS];", "  int i;", *lines]
+        for count, other in enumerate(others, 2):
+            lines += [other.format("one"), *each("N_OUTPUTS", f"{y}[i] += (one[i] - {y}[i]) / {count};")]
+        if not model.wide:
+            lines += each("N_OUTPUTS", f"{y}[i] = N_rounded({y}[i]);")
+    yield f"void N_{outputs_name(model)}(const double *x, double *{y})", lines
+    if model.is_classifier:
+        lines = ["  double p[N_OUTPUTS];", "  N_predict_proba(x, p);"]
+        labels = [
+            f"p[{answer.start}] > 0.5"
+            if answer.stop - answer.start == 1
+            else f"N_largest({behind('p', answer.start)}, {answer.stop - answer.start})"
+            for answer in model.answers
+        ]
+        if len(labels) == 1:
+            yield "int N_predict(const double *x)", [*lines, f"  return {labels[0]};"]
         else:
-            lines = ["  double p[N_OUTPUTS];", "  N_predict_proba(x, p);"]
-            for at, answer in enumerate(model.answers):
-                width = answer.stop - answer.start
-                label = f"p[{answer.start}] > 0.5"
-                if width > 1:
-                    label = f"N_largest({behind('p', answer.start)}, {width})"
-                lines.append(f"  return {label};" if kind == "label" else f"  labels[{at}] = {label};")
-        yield "\n".join([f"{signature} {{", *lines, "}"])
+            lines += [f"  labels[{at}] = {label};" for at, label in enumerate(labels)]
+            yield "void N_predict(const double *x, int *labels)", lines
     if kept:
         lines = ["  int i;", *each("N_OUTPUTS * N_INPUTS", "dy[i] = 0;")]
-        for member, suffix in zip(model.members, suffixes, strict=True):
+        for suffix, member in members.items():
             lines.append(f"  {functions[kind_of(member)]}_gradient(N_theta{suffix}, x, dy);")
-        if len(model.members) > 1:
-            lines += each("N_OUTPUTS * N_INPUTS", f"dy[i] /= {len(model.members)};")
-        yield "\n".join([f"{GRADIENT} {{", *lines, "}"])
+        if others:
+            lines += each("N_OUTPUTS * N_INPUTS", f"dy[i] /= {len(members)};")
+        yield "void N_gradient(const double *x, double *dy)", lines
 
 
 # ---- The test and the filter -----------------------------------------------------------------------
@@ -335,7 +317,7 @@ def _usual_rows(model: Model) -> Floats:
     return usual
 
 
-def _test(model: Model, options: Options) -> str:
+def _main(model: Model, options: Options) -> str:
     values = _usual_rows(model)
     far = "p[i] != expected[r][i] && (p[i] == p[i] || expected[r][i] == expected[r][i])"
     if promises(model, options) == 0:
@@ -344,65 +326,16 @@ def _test(model: Model, options: Options) -> str:
     else:
         near = number(_ROUGH[options.precision])
         far = f"!(fabs(p[i] - expected[r][i]) <= {near} * (1 + fabs(expected[r][i])))"
-    expected = model.outputs(values)
-    outputs = next(_signatures(model))[0].split("(")[0].removeprefix("void ")
-    tables = []
-    for name, width, table in (("rows", "N_INPUTS", values), ("expected", "N_OUTPUTS", expected)):
+    text = part("main").replace("PREDICT", outputs_name(model)).replace("FAR", far)
+    for word, table in (("VALUES", values), ("EXPECTED", model.outputs(values))):
         listed = ",\n".join(
             f"    {{{rows(list(map(number, row.tolist())), '     ').lstrip()}}}" for row in table
         )
-        tables.append(f"  static const double {name}[{len(values)}][{width}] = {{\n{listed}\n  }};")
-    return "\n".join(
-        [
-            "#ifdef N_TEST",
-            "int N_test(void);",
-            "int N_test(void) {",
-            *tables,
-            "  double p[N_OUTPUTS];",
-            "  int r, i, wrong = 0;",
-            f"  for (r = 0; r < {len(values)}; ++r) {{",
-            "    int far = 0;",
-            f"    {outputs}(rows[r], p);",
-            "    for (i = 0; i < N_OUTPUTS; ++i)",
-            f"      if ({far}) far = 1;",
-            "    wrong += far;",
-            "  }",
-            "  return wrong;",
-            "}",
-            "#endif",
-        ]
-    )
-
-
-def _filter(model: Model) -> str:
-    outputs = next(_signatures(model))[0].split("(")[0].removeprefix("void ")
-    labels: list[str] = []
+        text = text.replace(word, listed)
+    end = 'printf("\\n");'
     if model.is_classifier and len(model.answers) == 1:
-        labels = ['    printf(",%s", N_classes[N_predict(x)]);']
-    return "\n".join(
-        [
-            "#ifdef N_MAIN",
-            "#include <stdio.h>",
-            "int main(void) {",
-            "#ifdef N_TEST",
-            "  const int wrong = N_test();",
-            '  printf("%d rows are wrong\\n", wrong);',
-            "  return wrong != 0;",
-            "#else",
-            "  double x[N_INPUTS], p[N_OUTPUTS];",
-            "  int i;",
-            "  for (;;) {",
-            "    for (i = 0; i < N_INPUTS; ++i) {",
-            '      if (scanf(" %lf", x + i) != 1) return i > 0 || !feof(stdin);',
-            '      if (i + 1 < N_INPUTS && scanf(" %*[,;]") < 0) return 1;',
-            "    }",
-            f"    {outputs}(x, p);",
-            '    for (i = 0; i < N_OUTPUTS; ++i) printf("%s%.17g", i ? "," : "", p[i]);',
-            *labels,
-            '    printf("\\n");',
-            "  }",
-            "#endif",
-            "}",
-            "#endif",
-        ]
-    )
+        ((_, labels),) = _labels(model, options.name)
+        cells = [quoted(csv_text({"": [label]}, header=False)[:-1]) for label in labels]
+        end = f"static const char *const labels[] = {{\n{rows(cells, '      ')}\n    }};\n"
+        end += f'    printf(",%s\\n", labels[{options.name}_predict(x)]);'
+    return _named(text.replace("ROWS", str(len(values))), options.name).replace("@", end)

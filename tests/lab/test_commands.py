@@ -305,7 +305,7 @@ def test_network_goes_on_with_other_activations_and_starts_over_with_other_units
 @pytest.mark.parametrize(
     ("layers", "words"),
     [
-        ({"units": [10_000], "hidden": ["tanh"]}, "units[0] is 10000; expected a whole number from 1"),
+        ({"units": [10_000], "hidden": ["tanh"]}, "2-10000-2 is too large to draw: expected up to 8"),
         ({"units": [1000] * 3, "hidden": ["tanh"] * 3}, "2,007,002 parameters"),
         ({"units": [3], "hidden": ["sigmoidal"]}, "Unknown hidden[0] 'sigmoidal'"),
         ({"units": [3, 3], "hidden": ["tanh"]}, "hidden names 1 activation"),

@@ -27,8 +27,8 @@ def check_sizes(sizes: Sequence[int]) -> None:
     hidden = sizes[1:-1]
     if len(hidden) > MOST_LAYERS or any(size > MOST_UNITS for size in hidden):
         raise InputError(
-            f"sizes is {list(sizes)!r:.80}; the lab draws up to {MOST_LAYERS} hidden layers of up to "
-            f"{MOST_UNITS:,} units."
+            f"{'-'.join(map(str, sizes)):.80} is too large to draw: expected up to {MOST_LAYERS} hidden "
+            f"layers of up to {MOST_UNITS:,} units."
         )
     if (size := count_parameters(tuple(sizes))) > MOST_PARAMETERS:
         raise InputError(

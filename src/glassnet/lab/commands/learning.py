@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from glassnet.errors import InputError
 from glassnet.lab.commands.schema import Field, command, many, number, record, whole
 from glassnet.lab.lessons.events import settings_of
-from glassnet.lab.study import MOST_LAYERS, MOST_UNITS, check_sizes
+from glassnet.lab.study import MOST_LAYERS, MOST_PARAMETERS, check_sizes
 from glassnet.nn.activations import ACTIVATIONS
 from glassnet.nn.losses import loss_from_plain
 from glassnet.nn.schemes import SCHEMES
@@ -54,7 +54,7 @@ def train_with(session: Session, **given: Any) -> dict[str, Any] | None:
 
 
 @command(
-    units=Field(many(whole(1, MOST_UNITS), MOST_LAYERS)),
+    units=Field(many(whole(1, MOST_PARAMETERS), MOST_LAYERS)),  # `check_sizes` has more to say
     hidden=Field(many(one_of(ACTIVATIONS), MOST_LAYERS)),
 )
 def network(session: Session, units: list[int], hidden: list[str]) -> dict[str, Any]:

@@ -213,8 +213,6 @@ function arraysOf(places, view) {
 
 // ---- Drawing -------------------------------------------------------------------------------------
 
-const FONT = '11px ui-sans-serif, system-ui, "Segoe UI", Roboto, "DejaVu Sans", sans-serif';
-
 class Canvas {
   // `draw` is called for each new size: asking for it at each drawing would lay out the page each time.
   constructor(label, draw, settings = {}) {
@@ -235,7 +233,7 @@ class Canvas {
     const pen = node.getContext("2d");
     if (node.width !== width || node.height !== height) {
       [node.width, node.height] = [width, height];
-      pen.font = FONT; // which takes milliseconds, and stays until the next size
+      pen.font = getComputedStyle(this.node).font; // which takes milliseconds, and stays until the next size
     }
     pen.setTransform(scale, 0, 0, scale, 0, 0);
     pen.clearRect(0, 0, this.width, this.height);
@@ -730,7 +728,7 @@ class LossView {
     const margin = logY ? Math.max((high / low) ** 0.06, 1.01) : 0.06 * (high - low) || 0.01 * Math.abs(high) || 1;
     [low, high] = logY ? [low / margin, high * margin] : [low - margin, high + margin];
     const ticks = logY ? logTicks(low, high, 5) : niceTicks(low, high, 4);
-    const box = { left: roomFor(pen, ticks), top: 8, right: this.canvas.width - 12, bottom: this.canvas.height - 22 };
+    const box = { left: roomFor(pen, ticks), top: this.curves.length > 1 ? 22 : 8, right: this.canvas.width - 12, bottom: this.canvas.height - 22 };
     this.box = box;
     [this.first, this.last] = [Math.min(...this.curves.map(({ data }) => data[0]), frame.iteration), frame.last];
     const shift = this.logX ? 1 : 0;
@@ -784,19 +782,19 @@ class LossView {
     pen.setLineDash([]);
   }
 
+  // Above the curves, where there are several.
   drawLegend(pen, box) {
     if (this.curves.length < 2) return;
     const { palette } = this.lab;
     let right = box.right - 4;
     for (const { words, color, dashes } of [...this.curves].reverse()) {
       const { width } = pen.measureText(words);
-      pen.fillStyle = css(palette.paper, 0.8);
-      pen.fillRect(right - width - 26, box.top, width + 28, 15);
-      write(pen, words, right, box.top + 8, palette.ink, "right");
+      const y = box.top - 12;
+      write(pen, words, right, y, palette.ink, "right");
       pen.beginPath();
       pen.setLineDash(dashes);
-      pen.moveTo(right - width - 22, box.top + 8);
-      pen.lineTo(right - width - 5, box.top + 8);
+      pen.moveTo(right - width - 22, y);
+      pen.lineTo(right - width - 5, y);
       pen.lineWidth = 2;
       pen.strokeStyle = css(color);
       pen.stroke();
@@ -1174,11 +1172,15 @@ function nameOf({ kind, layer, unit, from }) {
 
 // ---- Fields --------------------------------------------------------------------------------------
 
-// A number that a person types; `ask` sends it, and an error brings the old one back.
-function numberField(name, ask, settings = {}) {
+// A number that a person types; `ask` sends it, and an error brings the old one back, as an emptied field does
+// that has no value for `empty`.
+function numberField(name, ask, { empty, ...settings } = {}) {
   const input = h("input", { type: "number", "aria-label": name, step: "any", ...settings });
   input.addEventListener("change", async () => {
-    const answer = await ask(input.value === "" ? null : input.valueAsNumber);
+    const value = input.value === "" ? empty : input.valueAsNumber;
+    input.value = value === undefined ? input.dataset.value : (value ?? "");
+    if (value === undefined) return;
+    const answer = await ask(value);
     input.removeAttribute("aria-invalid");
     if (answer?.error) {
       input.setAttribute("aria-invalid", "true");
@@ -1250,9 +1252,9 @@ const SETTINGS = { n_samples: "Samples", n_features: "Inputs", l1: "L1", l2: "L2
 const ruleName = (name) => RULES[name] ?? plainName(name);
 const settingName = (name) => SETTINGS[name] ?? plainName(name);
 
-// A field for each of some settings, that are numbers.
-function fields(names, send) {
-  const controls = names.map((name) => numberField(settingName(name), (value) => send({ [name]: value })));
+// A field for each of some settings, that are numbers; `empty` has what an emptied one stands for.
+function fields(names, send, empty = {}) {
+  const controls = names.map((name) => numberField(settingName(name), (value) => send({ [name]: value }), { empty: empty[name] }));
   return {
     rows: names.map((name, i) => row(settingName(name), controls[i])),
     show: (values) => names.forEach((name, i) => controls[i].show(values[name])),
@@ -1487,13 +1489,13 @@ class TrainingPanel {
     this.limitWords = h("p", { class: "gl-words" });
     this.more = h("div");
     this.batch = select("Batch", (value) => lab.do("train_with", { batch_size: value === "" ? null : Number(value) }));
-    const field = (name, most) => numberField(name, (value) => lab.do("train_with", { [name.toLowerCase()]: value ?? 0 }), { min: 0, max: most });
+    const field = (name, most) => numberField(name, (value) => lab.do("train_with", { [name.toLowerCase()]: value }), { empty: 0, min: 0, max: most });
     this.l1 = field("L1");
     this.l2 = field("L2");
     this.dropout = field("Dropout", 0.95);
     this.scale = tick("Standardize", (standardize) => lab.do("train_with", { standardize }));
     const stop = (change) => lab.do("stop_after", { ...lab.setup.training.stopping, ...change });
-    this.stop = fields(["patience", "tolerance"], stop);
+    this.stop = fields(["patience", "tolerance"], stop, { patience: null });
     this.metric = select("Watches", (metric) => stop({ metric }));
     this.best = tick("Keep the best", (restore_best) => stop({ restore_best }));
     this.stopWords = h("summary");
@@ -1634,7 +1636,7 @@ class InspectorView {
     this.fields = {};
     for (const name of ["sample", "layer", "unit", "input"]) {
       this.fields[name] = numberField(plainName(name), (value) => {
-        this.place[name] = value ?? 0;
+        this.place[name] = value;
         lab.draw();
       }, { min: name === "layer" ? 1 : 0, step: 1 });
     }

@@ -29,7 +29,7 @@ class FileError(InputError):
 
 
 class MissingLibraryError(InputError, ImportError):
-    """A library is not installed; the message gives the command that installs it."""
+    """A library is not installed, or does not load; the message gives the command that installs it."""
 
 
 class GradientError(InputError):

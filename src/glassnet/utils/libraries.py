@@ -25,7 +25,7 @@ def require(module: str) -> Any:
         for extra, (words, libraries) in _EXTRAS.items():
             if library in libraries:
                 need, install = words, f'"glassnet[{extra}]"'
-        missing = (error.name or library).partition(".")[0]
-        raise MissingLibraryError(
-            f"{need} {missing}, which is not installed: pip install {install}."
-        ) from error
+        missing, mend = (error.name or library).partition(".")[0], "is not installed: pip install"
+        if not isinstance(error, ModuleNotFoundError):  # it is there, and beside another of another time
+            missing, mend = library, f"does not load ({error}): pip install --upgrade"
+        raise MissingLibraryError(f"{need} {missing}, which {mend} {install}.") from error

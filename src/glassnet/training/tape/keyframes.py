@@ -60,10 +60,15 @@ def ended(run: TrainingRun, theta: Parameters) -> TrainingRun:
 
     These are its settings and its own last loss; `theta`, the same of every segment, stand for its state.
     """
-    run, last, steps = without_histories(run), run.losses[-1:].copy(), run.solver_steps
     kept = run.validation and replace(run.validation, best_point=None, last_point=None)
-    run = replace(run, parameters=theta, averaged=None, state=run.state[:0].copy(), heard=np.empty(0))
-    return replace(run, cursor=None, validation=kept, losses=last, solver_steps=steps)
+    nothing: dict[str, Any] = {
+        "averaged": None,
+        "state": run.state[:0].copy(),
+        "heard": np.empty(0),
+        "cursor": None,
+    }
+    bare = without_histories(replace(run, parameters=theta, validation=kept, **nothing))
+    return replace(bare, losses=run.losses[-1:].copy(), solver_steps=run.solver_steps)
 
 
 def with_past(run: TrainingRun, iteration: int, later: TrainingRun) -> TrainingRun:

@@ -137,14 +137,15 @@ def arithmetic(text: str, mode: str, precision: str, name: str, slopes: bool) ->
     Without slopes, what gives a derivative is left out.
     """
     functions = _functions(mode)
-    needed, looked_at = set(re.findall(r"N_([a-z]\w*)", text)), set[str]()
     taken: dict[str, str] = {}
-    while needed - looked_at:
-        for name_ in needed - looked_at:
-            looked_at.add(name_)
-            if name_ in functions:
-                taken[name_] = functions[name_] if slopes else _without_slopes(functions[name_])
-                needed |= set(re.findall(r"N_([a-z]\w*)", taken[name_]))
+
+    def take(text: str) -> None:
+        for called in re.findall(r"N_([a-z]\w*)", text):
+            if called in functions and called not in taken:
+                taken[called] = functions[called] if slopes else _without_slopes(functions[called])
+                take(taken[called])
+
+    take(text)
     whole = "\n\n".join([*(taken[one] for one in functions if one in taken), text])
     numbers = NUMBERS[precision]
 

@@ -4,7 +4,8 @@ static void N_layer(const N_integer *weights, const float *scales, int inputs, i
   const float *b = scales + outputs;
   float most = 0, unit;
   int i, o;
-  for (i = 0; i < inputs; ++i) most = fabsf(h[i]) <= most ? most : fabsf(h[i]);
+  for (i = 0; i < inputs; ++i)
+    if (fabsf(h[i]) > most || h[i] != h[i]) most = fabsf(h[i]); // NaN stays
   unit = most / N_MOST;
   if (!(unit <= FLT_MAX)) // an input is not finite
     for (o = 0; o < outputs; ++o) z[o] = NAN;

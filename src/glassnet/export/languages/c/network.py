@@ -19,11 +19,6 @@ def mode_of(options: Options) -> str:
     return "fixed" if options.precision in FIXED else options.mode
 
 
-def parameters_of(options: Options, suffix: str) -> str:
-    """The tables of a network's parameters, as its function takes them."""
-    return f"N_weights{suffix}, N_scales{suffix}" if options.precision in FIXED else f"N_theta{suffix}"
-
-
 def has_gradient(options: Options) -> bool:
     """Whether the file has the derivatives too."""
     return bool(options.settings.get("gradient"))
@@ -39,24 +34,23 @@ def trains(options: Options) -> bool:
     return bool(options.settings.get("train"))
 
 
-def kind_of(member: Member) -> tuple[object, ...]:
-    """Equal for members that differ in their parameters alone: one function computes them."""
-    return member.columns, member.network.sizes, member.network.hidden, member.mean, member.scale
-
-
-def functions_of(model: Model) -> dict[tuple[object, ...], str]:
-    """The name of the function of each kind of member."""
-    kinds = dict.fromkeys(map(kind_of, model.members))
-    return {kind: f"N_member_{at}" if len(kinds) > 1 else "N_member" for at, kind in enumerate(kinds, 1)}
+def functions_of(model: Model) -> list[str]:
+    """The name of each member's function; members that differ in their parameters alone have the same."""
+    kinds = [
+        (member.columns, member.network.sizes, member.network.hidden, member.mean, member.scale)
+        for member in model.members
+    ]
+    distinct = list(dict.fromkeys(kinds))
+    several = len(distinct) > 1
+    return [f"N_member{f'_{distinct.index(kind) + 1}' * several}" for kind in kinds]
 
 
 def network_functions(model: Model, options: Options) -> Iterator[str]:
     """A function for each kind of network: from the features' numbers to its outputs."""
-    members = {kind_of(member): member for member in reversed(model.members)}
-    for key, name in functions_of(model).items():
-        yield _member(model, members[key], options, name)
+    for name, member in dict(zip(functions_of(model), model.members, strict=True)).items():
+        yield _member(model, member, options, name)
         if has_gradient(options):
-            yield _gradient(model, members[key], name)
+            yield _gradient(model, member, name)
 
 
 def starts_of(sizes: Sequence[int]) -> list[int]:
@@ -117,21 +111,17 @@ def each(count: int | str, statement: str) -> list[str]:
 
 
 def _link(model: Model, z: str, slope: str) -> list[str]:
+    outputs = model.members[0].network.sizes[-1]
     match model.link:
-        case "softmax":
-            return [f"  N_softmax({z}, {model.members[0].network.sizes[-1]});"]
-        case "softmaxes":
-            starts = np.cumsum([0, *model.softmaxes[:-1]]).tolist()
-            return [
-                f"  N_softmax({behind(z, at)}, {n});" for at, n in zip(starts, model.softmaxes, strict=True)
-            ]
+        case "softmax" | "softmaxes":
+            widths = model.softmaxes or (outputs,)
+            starts = accumulate(widths[:-1], initial=0)
+            return [f"  N_softmax({behind(z, at)}, {n});" for at, n in zip(starts, widths, strict=True)]
         case "identity":
             return []
-    name = "exp_link" if model.link == "exp" else model.link
-    return each(
-        model.members[0].network.sizes[-1],
-        f"{z}[i] = N_{name}({z}[i]{slope if name == 'logistic' else ''});",
-    )
+        case "exp":
+            return each(outputs, f"{z}[i] = N_exp_link({z}[i]);")
+    return each(outputs, f"{z}[i] = N_{model.link}({z}[i]{slope});")
 
 
 def _gradient(model: Model, member: Member, name: str) -> str:

@@ -15,10 +15,8 @@ from glassnet.export.languages.c.network import (
     functions_of,
     has_gradient,
     has_slopes,
-    kind_of,
     mode_of,
     network_functions,
-    parameters_of,
     trains,
 )
 from glassnet.export.languages.c.texts import behind, identifiers, number, quoted, rows
@@ -218,14 +216,15 @@ def _classes(model: Model, name: str) -> Iterator[str]:
 # ---- Weights, and what users call ------------------------------------------------------------------
 
 
-def _suffixes(model: Model) -> list[str]:
+def _members(model: Model) -> dict[str, Member]:
+    """The members, by what the names of their tables end in."""
     several = len(model.members) > 1
-    return [f"_{number}" if several else "" for number in range(1, len(model.members) + 1)]
+    return {f"_{number}" * several: member for number, member in enumerate(model.members, 1)}
 
 
 def _tables(model: Model, options: Options) -> Iterator[str]:
     """The parameters of each network, layer by layer: the weights of each input in turn, the biases."""
-    for member, suffix in zip(model.members, _suffixes(model), strict=True):
+    for suffix, member in _members(model).items():
         if options.precision in FIXED:
             yield from _fixed_tables(member, options, suffix)
             continue
@@ -263,12 +262,12 @@ def _fixed_tables(member: Member, options: Options, suffix: str) -> Iterator[str
 
 def _public(model: Model, options: Options) -> Iterator[tuple[str, list[str]]]:
     """What users call: the head of each function, and its lines."""
-    functions, kept = functions_of(model), ", 0" * has_gradient(options)
+    kept = ", 0" * has_gradient(options)
     y = "p" if model.is_classifier else "y"
-    members = dict(zip(_suffixes(model), model.members, strict=True))
+    tables = "N_weights{0}, N_scales{0}" if options.precision in FIXED else "N_theta{0}"
+    calls = dict(zip(_members(model), functions_of(model), strict=True))
     first, *others = (
-        f"  {functions[kind_of(member)]}({parameters_of(options, suffix)}, x, {{}}{kept});"
-        for suffix, member in members.items()
+        f"  {function}({tables.format(suffix)}, x, {{}}{kept});" for suffix, function in calls.items()
     )
     lines = [first.format(y)]
     if others:
@@ -293,10 +292,9 @@ def _public(model: Model, options: Options) -> Iterator[tuple[str, list[str]]]:
             yield "void N_predict(const double *x, int *labels)", lines
     if kept:
         lines = ["  int i;", *each("N_OUTPUTS * N_INPUTS", "dy[i] = 0;")]
-        for suffix, member in members.items():
-            lines.append(f"  {functions[kind_of(member)]}_gradient(N_theta{suffix}, x, dy);")
+        lines += [f"  {function}_gradient(N_theta{suffix}, x, dy);" for suffix, function in calls.items()]
         if others:
-            lines += each("N_OUTPUTS * N_INPUTS", f"dy[i] /= {len(members)};")
+            lines += each("N_OUTPUTS * N_INPUTS", f"dy[i] /= {len(calls)};")
         yield "void N_gradient(const double *x, double *dy)", lines
 
 
@@ -318,15 +316,11 @@ def _usual_rows(model: Model) -> Floats:
 
 
 def _main(model: Model, options: Options) -> str:
-    values = _usual_rows(model)
-    far = "p[i] != expected[r][i] && (p[i] == p[i] || expected[r][i] == expected[r][i])"
+    values, near = _usual_rows(model), _ROUGH[options.precision]
     if promises(model, options) == 0:
-        hard = hard_rows(model)
+        hard, near = hard_rows(model), 0.0
         values = np.vstack([values, hard[model.finite(hard)][:8]])
-    else:
-        near = number(_ROUGH[options.precision])
-        far = f"!(fabs(p[i] - expected[r][i]) <= {near} * (1 + fabs(expected[r][i])))"
-    text = part("main").replace("PREDICT", outputs_name(model)).replace("FAR", far)
+    text = part("main").replace("PREDICT", outputs_name(model)).replace("NEAR", number(near))
     for word, table in (("VALUES", values), ("EXPECTED", model.outputs(values))):
         listed = ",\n".join(
             f"    {{{rows(list(map(number, row.tolist())), '     ').lstrip()}}}" for row in table

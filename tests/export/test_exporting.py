@@ -48,7 +48,7 @@ def test_export_writes_nothing_where_the_file_computes_something_else(run, tmp_p
         return language.write(source_of(other).model, options)
 
     monkeypatch.setattr(
-        "glassnet.export.exporting.language_at", lambda path: language._replace(write=wrong)
+        "glassnet.export.exporting.language_of", lambda suffix: language._replace(write=wrong)
     )
     path = tmp_path / "net.py"
     path.write_text("earlier")
@@ -86,11 +86,12 @@ def test_export_refuses_what_is_no_network():
         gn.export({}, "net.py")
 
 
-def test_export_refuses_functions_of_a_users_own_by_name(tmp_path):
+def test_export_refuses_functions_that_no_file_has_by_name(tmp_path):
     square = gn.Activation("square", lambda z: z * z, lambda z, h: 2 * z, "z^2", "2z")
-    network = gn.Network((2, 3, 2), hidden=square)
-    run = gn.train(network, X, np.arange(50) % 2, random_state=0, iterations=1)
-    with pytest.raises(gn.InputError, match=r"functions of your own, 'square'.*'identity' in its place"):
+    network = gn.Network((2, 3, 1), hidden=square, output="tanh")
+    run = gn.train(network, X, np.tanh(X[:, :1]), random_state=0, iterations=1)
+    words = r"no exported file has, 'square', 'tanh'.*outputs: softmax, logistic.*'identity' in its place"
+    with pytest.raises(gn.InputError, match=words):
         gn.export(run, tmp_path / "net.py")
     assert not names(tmp_path)
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from glassnet.data.holdout import listed
 from glassnet.errors import InputError
-from glassnet.export.languages import language_at
+from glassnet.export.languages import language_of
 from glassnet.export.languages.language import Language, MissingToolError, Options
 from glassnet.export.model import hard_rows
 from glassnet.export.sources import source_of
@@ -75,7 +75,7 @@ def export(
     ``genFunction`` writes MATLAB alone.
     """
     target = as_path(path)
-    language = language_at(target)
+    language = language_of(target.suffix)
     source = source_of(subject)
     options = _options(language, source, target, name, precision, mode, **settings)
     data = language.write(source.model, options)
@@ -120,7 +120,7 @@ def verify_export(
     True
     """
     target = as_path(path)
-    language = language_at(target)
+    language = language_of(target.suffix)
     source = source_of(subject)
     require_there(target)
     return _verified(source, language, _options(language, source, target, **options), target, X, target)

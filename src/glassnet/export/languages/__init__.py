@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 from functools import cache
-from pathlib import Path
 
 from glassnet.data.holdout import listed
 from glassnet.errors import InputError
@@ -36,8 +35,3 @@ def language_of(suffix: str) -> Language:
     module = importlib.import_module(f"glassnet.export.languages.{MODULES[suffix.lower()]}")
     language: Language = module.LANGUAGE
     return language
-
-
-def language_at(path: Path) -> Language:
-    """The language of the file at a path."""
-    return language_of(path.suffix)

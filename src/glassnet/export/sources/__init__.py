@@ -16,8 +16,8 @@ from glassnet.utils.array_checks import check_finite
 def source_of(subject: object) -> Source:
     """The model of a run, an estimator, a pipeline that ends in one, or an ensemble.
 
-    Raises InputTypeError for anything else, and InputError for functions of a user's own, which no other
-    language has, for parameters that are not finite, and for preprocessing that cannot be exported.
+    Raises InputTypeError for anything else, and InputError for functions that no exported file has, such as
+    a user's own, for parameters that are not finite, and for preprocessing that cannot be exported.
     """
     if isinstance(subject, TrainingRun):
         source: Source | None = source_of_run(subject)
@@ -33,17 +33,16 @@ def source_of(subject: object) -> Source:
             f"A {type(subject).__name__} cannot be exported; expected a run of gn.train, an estimator or a "
             f"pipeline that ends in one, or an ensemble."
         )
+    known = [*ACTIVATIONS.values(), *OUTPUTS.values()]
     for member in source.model.members:
-        own = [
-            record.name for record in member.network.hidden if ACTIVATIONS.get(record.name) is not record
-        ]
-        output = member.network.output
-        own += [] if OUTPUTS.get(output.name) is output else [output.name]
-        if own:
+        functions = *member.network.hidden, member.network.output
+        others = [function.name for function in functions if function not in known]
+        if others:
             raise InputError(
-                f"The network has functions of your own, {listed(dict.fromkeys(own))}, which other "
-                f"languages do not have. Train with built-in ones ({', '.join(ACTIVATIONS)}), or write the "
-                f"function into the file by hand: export the network with 'identity' in its place."
+                f"The network has functions that no exported file has, {listed(dict.fromkeys(others))}. "
+                f"Train with others (activations: {', '.join(ACTIVATIONS)}; outputs: {', '.join(OUTPUTS)}), "
+                f"or export the network with 'identity' in its place, and write the function into the file "
+                f"by hand."
             )
         check_finite(member.theta.flat, "The parameters")
     return source

@@ -40,9 +40,9 @@ def source_of(subject: object) -> Source:
         if others:
             raise InputError(
                 f"The network has functions that no exported file has, {listed(dict.fromkeys(others))}. "
-                f"Train with others (activations: {', '.join(ACTIVATIONS)}; outputs: {', '.join(OUTPUTS)}), "
-                f"or export the network with 'identity' in its place, and write the function into the file "
-                f"by hand."
+                f"Train with others (activations: {', '.join(ACTIVATIONS)}; outputs: "
+                f"{', '.join(OUTPUTS)}), or write the function into the file by hand: export the network "
+                f"with 'identity' in its place."
             )
         check_finite(member.theta.flat, "The parameters")
     return source

@@ -7,8 +7,8 @@ from glassnet.errors import InputError, InputTypeError
 from glassnet.export.importing.imported import Imported
 from glassnet.export.sources.runs import source_of_run
 from glassnet.export.sources.source import Source
-from glassnet.nn.activations import ACTIVATIONS
-from glassnet.nn.losses import OUTPUTS
+from glassnet.nn.activations import ACTIVATIONS, Activation
+from glassnet.nn.losses import OUTPUTS, Output
 from glassnet.training.run import TrainingRun
 from glassnet.utils.array_checks import check_finite
 
@@ -33,10 +33,10 @@ def source_of(subject: object) -> Source:
             f"A {type(subject).__name__} cannot be exported; expected a run of gn.train, an estimator or a "
             f"pipeline that ends in one, or an ensemble."
         )
-    known = [*ACTIVATIONS.values(), *OUTPUTS.values()]
+    built_in = [*ACTIVATIONS.values(), *OUTPUTS.values()]
     for member in source.model.members:
-        functions = *member.network.hidden, member.network.output
-        others = [function.name for function in functions if function not in known]
+        functions: tuple[Activation | Output, ...] = (*member.network.hidden, member.network.output)
+        others = [function.name for function in functions if function not in built_in]
         if others:
             raise InputError(
                 f"The network has functions that no exported file has, {listed(dict.fromkeys(others))}. "

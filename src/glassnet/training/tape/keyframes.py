@@ -61,13 +61,8 @@ def ended(run: TrainingRun, theta: Parameters) -> TrainingRun:
     These are its settings and its own last loss; `theta`, the same of every segment, stand for its state.
     """
     kept = run.validation and replace(run.validation, best_point=None, last_point=None)
-    nothing: dict[str, Any] = {
-        "averaged": None,
-        "state": run.state[:0].copy(),
-        "heard": np.empty(0),
-        "cursor": None,
-    }
-    bare = without_histories(replace(run, parameters=theta, validation=kept, **nothing))
+    bare = replace(run, parameters=theta, averaged=None, cursor=None, validation=kept)
+    bare = without_histories(replace(bare, state=run.state[:0].copy(), heard=np.empty(0)))
     return replace(bare, losses=run.losses[-1:].copy(), solver_steps=run.solver_steps)
 
 

@@ -1,6 +1,8 @@
 """The loop and its policy: the order of calls, the history, errors, and libraries that keep the control."""
 
+import gc
 import signal
+import weakref
 
 import numpy as np
 import pytest
@@ -149,3 +151,16 @@ def test_epochs_that_keep_nan_go_on_as_scikit_learn_does(engine):
     assert loop.run() == "completed"
     assert np.isnan(loop.losses[1:]).all()
     assert np.isnan(stepper.flat).all()
+
+
+@pytest.mark.parametrize("settings", [{}, {"batch_size": 1}, {"optimizer": "lbfgs"}])
+def test_history_goes_with_its_run_and_waits_for_no_collector(settings):
+    gc.collect()
+    gc.disable()
+    try:
+        run = gn.train(gn.Network((1, 2, 2)), [[0.0], [1.0]], [0, 1], iterations=20, **settings)
+        history = weakref.ref(run.losses.base)
+        del run
+        assert history() is None
+    finally:
+        gc.enable()

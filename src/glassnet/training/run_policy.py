@@ -156,6 +156,7 @@ class RunPolicy(Policy, Generic[AnyRun]):
         if self._follower is not None:
             self._follower.write(run)
         self._hooks.end(lambda: run)
+        del self._loop  # which has this policy: the two would keep the history until the collector comes
         return run
 
     def snapshot(self, status: Status = "running") -> AnyRun:

@@ -21,7 +21,7 @@ from glassnet.lab.commands.schema import MOST_TEXT
 from glassnet.lab.lessons.lesson import is_lesson, read_lesson, shipped
 from glassnet.lab.server import Server
 from glassnet.lab.session import Session
-from glassnet.lab.sources import TEXT_ENDINGS, study_of_set, study_of_table
+from glassnet.lab.sources import TEXT_ENDINGS, study_of_experiment, study_of_set, study_of_table
 from glassnet.nn.network import Network
 from glassnet.utils.paths import as_path, explain, read_bytes
 
@@ -268,16 +268,4 @@ def session_of(name: str, target: str | None = None) -> Session:
         text = read_bytes(path).decode("utf-8-sig", "replace")
         if is_lesson(text):
             return Session(read_lesson(text))
-    experiment = load_experiment(name)
-    settings = experiment.settings
-    if len(experiment.X_test) and settings.get("validation") is None:
-        settings["validation"] = (experiment.X_test, experiment.y_test)
-    return Session(
-        experiment.X,
-        experiment.y,
-        experiment.network,
-        name=experiment.title,
-        features=experiment.feature_names,
-        classes=experiment.class_names,
-        **settings,
-    )
+    return Session(study_of_experiment(load_experiment(name)))

@@ -59,14 +59,11 @@ class Scene:
         """The samples that a page draws: place, target, row, and whether they are held out."""
         data, rows = self.data, self.rows
         values = self._y if self._y.ndim == 1 else self._y[:, 0]
-        held_out = rows >= len(data.X)
-        if run.validation is not None and run.validation.validation_rows is not None:
-            held_out |= np.isin(rows, run.validation.validation_rows)
         return {
             "points": np.round(self.points, 9).tolist(),
             "targets": values[rows].tolist(),
             "rows": rows.tolist(),
-            "held_out": held_out.astype(int).tolist(),
+            "held_out": self._held_out(run).astype(int).tolist(),
             "n": len(self._X),
             "span": self.span.tolist(),
             "labels": list(self.projection.labels),
@@ -75,6 +72,13 @@ class Scene:
             "inputs": list(data.features),
             "directions": np.round(self.projection.directions, 6).tolist(),
         }
+
+    def _held_out(self, run: TrainingRun) -> NDArray[np.bool_]:
+        """Which of the samples drawn nothing is learned from."""
+        held_out = self.rows >= len(self.data.X)
+        if run.validation is not None and run.validation.validation_rows is not None:
+            held_out |= np.isin(self.rows, run.validation.validation_rows)
+        return held_out
 
     def judged(self, run: TrainingRun, arrays: dict[str, NDArray[Any]]) -> dict[str, Any]:
         """How many of the samples drawn are right, of those held out, too; `arrays` get the wrong ones."""
@@ -87,9 +91,7 @@ class Scene:
             numbers = (np.nan_to_num(answers[:, 0]) > 0.5).astype(np.intp)
         wrong = numbers != self._y[self.rows]
         arrays["wrong"] = wrong.astype(np.uint8)
-        held_out = self.rows >= len(self.data.X)
-        if run.validation is not None and run.validation.validation_rows is not None:
-            held_out |= np.isin(self.rows, run.validation.validation_rows)
+        held_out = self._held_out(run)
         counts = np.zeros((len(self.data.classes),) * 2, np.int32)
         np.add.at(counts, (self._y[self.rows].astype(np.intp), numbers), 1)
         arrays["confusion"] = counts

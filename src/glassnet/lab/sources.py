@@ -16,8 +16,7 @@ from glassnet.data.tables.prepare import prepare_table
 from glassnet.data.tables.reading.read import read_table
 from glassnet.data.tables.table import Table
 from glassnet.errors import InputError, unknown_name
-from glassnet.experiments import load_experiment
-from glassnet.experiments.library import built_in
+from glassnet.experiments import LoadedExperiment, built_in, load_experiment
 from glassnet.lab.study import Data, Study, as_data, first_network
 from glassnet.nn.network import Network
 from glassnet.optim import Adam
@@ -69,6 +68,11 @@ def study_of_set(
     share = loaded.experiment[f"data.{HELD_OUT}"] or 0.0
     source = {**{key: value for key, value in loaded.data.items() if key != HELD_OUT}, **source}
     source |= {"seed": loaded.experiment["random_state"], "held_out": float(share)}
+    return study_of_experiment(loaded, source)
+
+
+def study_of_experiment(loaded: LoadedExperiment, source: Mapping[str, Any] | None = None) -> Study:
+    """An experiment's data, network and settings; `source` is that of a built-in one's data."""
     test = (loaded.X_test, loaded.y_test) if len(loaded.X_test) else None
     data = as_data(
         loaded.X,
@@ -84,7 +88,7 @@ def study_of_set(
     iterations = arguments.pop("iterations")
     if test is not None and arguments.get("validation") is None:
         arguments["validation"] = test
-    return Study(data, loaded.network, arguments, iterations, own=True)
+    return Study(data, loaded.network, arguments, iterations, own=source is not None)
 
 
 def _check_size(name: str, settings: Mapping[str, Any]) -> None:
@@ -101,7 +105,7 @@ def _check_size(name: str, settings: Mapping[str, Any]) -> None:
         )
 
 
-def study_of_points(points: Sequence[Sequence[float]], name: str = "Drawn points") -> Study:
+def study_of_points(points: Sequence[Sequence[float]]) -> Study:
     """Points drawn by hand, each of them x, y and a class number, and a network for them."""
     rows = np.array(points, np.float64).reshape(-1, 3)
     numbers = rows[:, 2].astype(np.int64)
@@ -110,7 +114,7 @@ def study_of_points(points: Sequence[Sequence[float]], name: str = "Drawn points
     data = Data(
         np.ascontiguousarray(rows[:, :2]),
         numbers,
-        name,
+        "Drawn points",
         ("x₁", "x₂"),
         tuple(str(k) for k in range(count)),
         source=source,

@@ -48,13 +48,7 @@ def _data_lines(study: Study) -> list[str]:
         lines = [f"X = np.array({data.X.tolist()!r})", f"y = np.array({data.y.tolist()!r})"]
         lines.append("settings = {}")
         changed = []
-    for what, entry in changed:
-        if what == "added":
-            lines.append(f"X, y = np.vstack([X, [{entry[:-1]!r}]]), np.append(y, {entry[-1]!r})")
-        elif what == "erased":
-            lines.append(f"X, y = np.delete(X, {entry!r}, axis=0), np.delete(y, {entry!r}, axis=0)")
-        else:
-            lines.append(f"y[{int(entry[0])}] = {entry[1]!r}")
+    lines += [line for what, entry in changed for line in _drawn_lines(what, entry)]
     if base is None or not same_network(study.network, base.network):
         lines.append(f"network = gn.{study.network!r}")
     if base is not None and "parameters" not in study.settings:
@@ -110,13 +104,16 @@ def _change_lines(event: Mapping[str, Any]) -> list[str]:
             "tape.change(network=network)",
         ]
     if "label" in event:
-        row, target = event["label"]
-        return ["y = y.copy()", f"y[{row}] = {target!r}", "tape.change(y=y)"]
-    if "erase" in event:
-        row = event["erase"]
-        return [
-            f"X, y = np.delete(X, {row}, axis=0), np.delete(y, {row}, axis=0)",
-            "tape.change(X=X, y=y)",
-        ]
-    *place, target = event["point"]
-    return [f"X, y = np.vstack([X, [{place!r}]]), np.append(y, {target!r})", "tape.change(X=X, y=y)"]
+        return [*_drawn_lines("labels", event["label"]), "tape.change(y=y)"]
+    what, entry = ("erased", event["erase"]) if "erase" in event else ("added", event["point"])
+    return [*_drawn_lines(what, entry), "tape.change(X=X, y=y)"]
+
+
+def _drawn_lines(what: str, entry: Any) -> list[str]:
+    """X and y after a change of samples by hand, as a lesson's data have it."""
+    if what == "labels":
+        return ["y = y.copy()", f"y[{entry[0]}] = {entry[1]!r}"]
+    if what == "erased":
+        return [f"X, y = np.delete(X, {entry}, axis=0), np.delete(y, {entry}, axis=0)"]
+    *place, target = entry
+    return [f"X, y = np.vstack([X, [{place!r}]]), np.append(y, {target!r})"]

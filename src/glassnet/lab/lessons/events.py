@@ -6,9 +6,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, NamedTuple
 
-import numpy as np
-
 from glassnet.errors import InputError
+from glassnet.lab.lessons.recipe import with_changes
 from glassnet.lab.sources import MOST_SAMPLES
 from glassnet.lab.study import Data, Study
 from glassnet.nn.network import Network
@@ -53,10 +52,13 @@ def change_of(event: Mapping[str, Any], run: TrainingRun, study: Study) -> Chang
         theta.flat[index] = value
         return Change({"parameters": theta}, study)
     if "label" in event:
-        row, target = event["label"]
-        return _label(int(row), int(target), study)
+        row, target = map(int, event["label"])
+        _check(study.data, row, target)
+        return _drawn(study, "labels", [row, target])
     if "erase" in event:
-        return _erase(int(event["erase"]), study)
+        row = int(event["erase"])
+        _check(study.data, row)
+        return _drawn(study, "erased", row)
     return _point([float(x) for x in event["point"][:-1]], int(event["point"][-1]), study)
 
 
@@ -81,21 +83,6 @@ def _training(plain: Mapping[str, Any], run: TrainingRun, study: Study) -> Chang
     return Change(changes, study.with_settings(**changes))
 
 
-def _label(row: int, target: int, study: Study) -> Change:
-    known = study.data
-    _check(known, row, target)
-    y = known.y.copy()
-    y[row] = target
-    return Change({"y": y}, _drawn(study, replace(known, y=y), "labels", [row, target]))
-
-
-def _erase(row: int, study: Study) -> Change:
-    known = study.data
-    _check(known, row)
-    X, y = np.delete(known.X, row, axis=0), np.delete(known.y, row, axis=0)
-    return Change({"X": X, "y": y}, _drawn(study, replace(known, X=X, y=y), "erased", row))
-
-
 def _point(place: list[float], target: int, study: Study) -> Change:
     known = study.data
     _check(known, target=target)
@@ -103,9 +90,7 @@ def _point(place: list[float], target: int, study: Study) -> Change:
         raise InputError("Points can be drawn where the picture shows every input, and for classes.")
     if len(known.X) >= MOST_SAMPLES:
         raise InputError(f"There are {MOST_SAMPLES:,} samples already.")
-    X = np.concatenate([known.X, np.array([place], known.X.dtype)])
-    y = np.append(known.y, known.y.dtype.type(target))
-    return Change({"X": X, "y": y}, _drawn(study, replace(known, X=X, y=y), "added", [*place, target]))
+    return _drawn(study, "added", [*place, target])
 
 
 def _check(data: Data, row: int | None = None, target: int | None = None) -> None:
@@ -115,9 +100,8 @@ def _check(data: Data, row: int | None = None, target: int | None = None) -> Non
         raise InputError(f"Class {target} is not there: the network knows {len(data.classes)}, from 0 on.")
 
 
-def _drawn(study: Study, data: Data, what: str, entry: Any) -> Study:
-    """The study with data that were changed by hand; their source says how."""
-    if not data.source:
-        return replace(study, data=data, own=False)
-    source = {**data.source, "changed": [*data.source.get("changed", []), [what, entry]]}
-    return replace(study, data=replace(data, source=source), own=False)
+def _drawn(study: Study, what: str, entry: Any) -> Change:
+    """Samples that are changed by hand, as a lesson's data have it."""
+    data = with_changes(study.data, [[what, entry]])
+    changes = {"y": data.y} if what == "labels" else {"X": data.X, "y": data.y}
+    return Change(changes, replace(study, data=data, own=False))

@@ -180,7 +180,7 @@ def lesson_text(
     if pace is not None:
         head["pace"] = pace
     words = "A lesson of the live lab: glassnet lab FILE plays it."
-    text = to_toml({**head, **_without_nested_lists(recipe)}, words)
+    text = to_toml({**head, **{key: value for key, value in recipe.items() if value}}, words)
     for section, entries in (("events", events), ("beside", beside)):
         text += "".join(f"\n[[{section}]]\n{_dotted(entry)}" for entry in entries)
     for k, note in sorted(notes.items()):
@@ -190,10 +190,6 @@ def lesson_text(
         if read_back.get("events", []) != events:
             raise InputError("an event does not read back as it was.")
     return text
-
-
-def _without_nested_lists(recipe: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: dict(value) for key, value in recipe.items() if value}
 
 
 def _dotted(content: Mapping[str, Any], before: str = "") -> str:

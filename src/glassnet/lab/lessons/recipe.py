@@ -112,11 +112,11 @@ def base_study(known: Mapping[str, Any]) -> Study:
         study = Study(data, first_network(data), {"random_state": 0})
     else:
         raise InputError("A lesson's data are a set, points, a table, or X and y.")
-    return replace(study, data=_with_changes(study.data, changed), own=study.own and not changed)
+    return replace(study, data=with_changes(study.data, changed), own=study.own and not changed)
 
 
-def _with_changes(data: Data, changed: Sequence[Sequence[Any]]) -> Data:
-    """The data as they were changed by hand, in order."""
+def with_changes(data: Data, changed: Sequence[Sequence[Any]]) -> Data:
+    """The data as they were changed by hand, in order; where they have a source, it says so."""
     X, y = data.X, data.y
     for what, entry in changed:
         if what == "added":
@@ -129,7 +129,9 @@ def _with_changes(data: Data, changed: Sequence[Sequence[Any]]) -> Data:
             y[int(entry[0])] = entry[1]
         else:
             raise InputError(f"Data cannot be changed by {what!r}; expected added, erased or labels.")
-    source = {**data.source, "changed": [list(one) for one in changed]} if changed else data.source
+    source = dict(data.source)
+    if source and changed:
+        source["changed"] = [*source.get("changed", ()), *map(list, changed)]
     return replace(data, X=X, y=y, source=source)
 
 

@@ -192,7 +192,7 @@ class Question {
     [this.asking, this.key, this.time] = [true, key, performance.now()];
     const answer = await link.ask(this.name, settings);
     this.asking = false;
-    this.take(answer);
+    this.take(answer, settings);
   }
 }
 
@@ -849,8 +849,8 @@ class NetworkView {
     });
     this.stores = new Map();
     this.shows = "weights";
-    this.question = new Question(lab, "sample", 250, (pass) => {
-      this.pass = pass.error ? null : pass;
+    this.question = new Question(lab, "sample", 250, (pass, { row }) => {
+      this.pass = pass.error ? null : { ...pass, row };
       this.draw();
     });
     this.hint = h("span", { class: "gl-hint" });
@@ -902,7 +902,7 @@ class NetworkView {
     const { sample } = this.lab.inspector.place;
     this.ofSample = this.shows === "activations" || this.shows === "deltas";
     if (this.ofSample) this.question.ask({ row: sample });
-    put(this.hint, this.ofSample ? `sample ${sample}` : `${count(setup.network.parameters)} parameters`);
+    put(this.hint, this.ofSample ? (this.pass ? `sample ${this.pass.row}` : "") : `${count(setup.network.parameters)} parameters`);
     const sheet = this.canvas.still([setup, samples, palette, this.shows, this.pass], (under) => this.drawStill(under));
     const values = (this.shows === "gradients" ? arrays.gradient : arrays.parameters)?.data;
     if (values) this.drawEdges(pen, values, palette);
@@ -1263,10 +1263,7 @@ function fields(names, send, empty = {}) {
 
 const folded = (name, rows) => (rows.length ? [h("details", {}, h("summary", {}, `More of ${name}`), rows)] : []);
 
-function tick(name, ask) {
-  const node = h("input", { type: "checkbox", "aria-label": name, onchange: () => ask(node.checked) });
-  return node;
-}
+const tick = (name, ask) => h("input", { type: "checkbox", "aria-label": name, onchange: ({ target }) => ask(target.checked) });
 
 // The rate of a learning rate, which is a number or a schedule, and the same with another one.
 const rateOf = (given) => given.rate ?? given.then?.rate ?? given;
@@ -1487,6 +1484,7 @@ class TrainingPanel {
     this.schedule = select("Schedule", (name) => this.set({ learning_rate: this.scheduled(name) }));
     this.scheduleRow = row("Schedule", this.schedule);
     this.limitWords = h("p", { class: "gl-words" });
+    this.question = new Question(lab, "limit", 1000, ({ limit }) => this.showLimit(limit));
     this.more = h("div");
     this.batch = select("Batch", (value) => lab.do("train_with", { batch_size: value === "" ? null : Number(value) }));
     const field = (name, most) => numberField(name, (value) => lab.do("train_with", { [name.toLowerCase()]: value }), { empty: 0, min: 0, max: most });
@@ -1593,29 +1591,19 @@ class TrainingPanel {
     this.more.replaceChildren(...folded(plainWords(schedule), this.times.rows), ...(fine.length ? folded(ruleName(optimizer.name), fine) : rows));
   }
 
-  // The rate above which gradient descent is not stable at the parameters shown; asked while nothing moves, and
-  // at most once a second.
-  async askLimit() {
-    const { frame, setup } = this.lab;
-    const wanted = setup.training.optimizer.name === "sgd" && setup.training.batch_size === null;
-    if (!wanted) {
-      this.limit.hidden = true;
-      this.limitWords.textContent = "";
-      return;
-    }
-    const time = performance.now();
-    if (this.asking || (this.asked === frame?.number) || time - (this.time ?? -1e4) < 1000) return;
-    this.asking = true;
-    this.time = time;
-    this.asked = frame?.number;
-    const answer = await this.lab.link.ask("limit");
-    this.asking = false;
-    const found = answer && !answer.error ? answer.limit : null;
-    const place = found ? (Math.log10(found) + 6) / 7 : -1;
+  // The rate above which gradient descent is not stable at the parameters shown; asked while nothing moves.
+  askLimit() {
+    const { optimizer, batch_size: batch } = this.lab.setup.training;
+    if (optimizer.name === "sgd" && batch === null) this.question.ask({});
+    else this.showLimit(null);
+  }
+
+  showLimit(limit) {
+    const place = limit ? (Math.log10(limit) + 6) / 7 : -1;
     this.limit.hidden = !(place >= 0 && place <= 1);
     this.limit.style.left = `calc(8px + ${place} * (100% - 16px))`;
-    const above = found && rateOf(setup.training.optimizer.learning_rate) > found;
-    this.limitWords.textContent = found ? `${above ? "Above the limit: not" : "Stable"} ${above ? "stable at" : "below"} ${short(found)} here` : "";
+    const above = limit && rateOf(this.lab.setup.training.optimizer.learning_rate) > limit;
+    this.limitWords.textContent = limit ? `${above ? "Above the limit: not stable at" : "Stable below"} ${short(limit)} here` : "";
     this.limitWords.classList.toggle("is-bad", Boolean(above));
   }
 }

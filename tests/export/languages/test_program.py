@@ -135,3 +135,15 @@ def test_file_refuses_a_name_that_it_uses_itself(suffix, name, tmp_path):
     run = gn.train(network, np.eye(3)[:, :1], np.arange(3.0), iterations=1, random_state=0)
     with pytest.raises(gn.InputError, match=f"another use of the name '(?i:{name})'"):
         gn.export(run, tmp_path / f"{name}{suffix}")
+
+
+@pytest.mark.parametrize("path", ["filter.java", "long.java", "found.m", "run_filter.m"])
+def test_file_with_a_name_that_running_it_could_need_is_verified(path, tmp_path):
+    X = np.eye(4)[:, :1]
+    run = gn.train(gn.Network((1, 2, 2)), X, np.arange(4) % 2, iterations=1, random_state=0)
+    try:
+        assert gn.export(run, tmp_path / path, verify=X).passed
+    except gn.InputError as error:
+        if "is not installed" not in str(error):
+            raise
+        pytest.skip(str(error))

@@ -70,6 +70,8 @@ def label_number(p: list[float], start: int, stop: int) -> int:
     for i in range(start, stop):
         if p[i] > p[best]:
             best = i
-    if stop - start == 1 and p[start] > 0.5:
-        best += 1
-    return best - start
+    if stop - start > 1:
+        return best - start
+    if p[start] > 0.5:
+        return 1
+    return 0

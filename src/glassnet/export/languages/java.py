@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -14,24 +13,15 @@ from glassnet.export.languages.language import Language, Options, Ran
 from glassnet.export.languages.program import (
     Tables,
     commented,
-    outputs_name,
     program_of,
     promises,
     quoted,
     require_unused,
     tables_of,
 )
-from glassnet.export.languages.running import filtered, tool
+from glassnet.export.languages.running import Filter
 from glassnet.export.languages.translation import Dialect, in_dialect
 from glassnet.export.model import Model
-
-_TYPES = {"vector": "double[]", "number": "double", "place": "int", "places": "int[]"}
-
-
-def _function(name: str, arguments: Sequence[tuple[str, str]], kind: str) -> str:
-    taken = ", ".join(f"{_TYPES[kind]} {argument}" for argument, kind in arguments)
-    return f"static {_TYPES[kind]} {name}({taken}) {{"
-
 
 _DIALECT = Dialect(
     calls={
@@ -41,9 +31,11 @@ _DIALECT = Dialect(
         "len": "{0}.length",
         "nan": "Double.NaN",
     },
+    head="static {2} {0}({1}) {{",
+    argument="{1} {0}",
+    types={"vector": "double[]", "number": "double", "place": "int", "places": "int[]"},
     vectors=("new double[] {{{0}}}", "new double[{0}]"),
     places="new int[] {{{0}}}",
-    function=_function,
     first="var {0} = {1};",
     loop="for (int {0} = {1}; {0} < {2}; {0}++) {{",
 )
@@ -93,7 +85,7 @@ _CHUNK = 1000
 def write(model: Model, options: Options) -> bytes:
     """The file's bytes: ASCII, whatever the names and labels are."""
     program = program_of(model)
-    lines = tables_of(model, program._replace(constants={}), _TABLES)
+    lines = [tables_of(model, {}, _TABLES)]
     for name, values in program.constants.items():
         lines.append(f"static final double[] {name} = numbers(\n{_numbers(values.ravel().tolist())});")
     functions = [_NUMBERS, *in_dialect(program.functions, _DIALECT), *[_PREDICT] * model.is_classifier]
@@ -117,45 +109,41 @@ def _class(options: Options) -> str:
     return options.name[0].upper() + options.name[1:]  # no word of the language
 
 
-_FILTER = """\
+_FILTER = Filter(
+    "Net.java",
+    {
+        "Filter$.java": """\
 import java.io.*;
 import java.nio.*;
 
-class Filter {{
-    public static void main(String[] arguments) throws IOException {{
-        var bytes = ByteBuffer.wrap(System.in.readAllBytes()).order(ByteOrder.LITTLE_ENDIAN);
+class Filter$ {
+    public static void main(String[] arguments) throws IOException {
+        var bytes = ByteBuffer.wrap(java.lang.System.in.readAllBytes()).order(ByteOrder.LITTLE_ENDIAN);
         var values = bytes.asDoubleBuffer();
-        var written = new DataOutputStream(new BufferedOutputStream(System.out));
-        double[] x = new double[{inputs}];
-        while (values.hasRemaining()) {{
+        var written = new DataOutputStream(new BufferedOutputStream(java.lang.System.out));
+        double[] x = new double[INPUTS];
+        while (values.hasRemaining()) {
             values.get(x);
-            for (double y : {name}.{outputs}(x)) write(written, y);
-            {numbers}
-        }}
+            for (double y : NAME.OUTPUTS(x)) write(written, y);
+            LABELS
+        }
         written.flush();
-    }}
+    }
 
-    static void write(DataOutputStream written, double number) throws IOException {{
-        written.writeLong(Long.reverseBytes(Double.doubleToLongBits(number)));
-    }}
-}}
-
+    static void write(DataOutputStream written, double number) throws IOException {
+        written.writeLong(java.lang.Long.reverseBytes(java.lang.Double.doubleToLongBits(number)));
+    }
+}
 """
+    },
+    "for (double number : NAME.label_numbers(x)) write(written, number);",
+    ["javac Net.java Filter$.java", "java -XX:TieredStopAtLevel=1 Filter$"],
+)
 
 
 def run(path: Path, model: Model, options: Options, values: Floats) -> Ran:
-    """Run the file by java, which compiles it."""
-    java, name = tool("java"), _class(options)
-    numbers = f"for (double number : {name}.label_numbers(x)) write(written, number);"
-    with tempfile.TemporaryDirectory() as folder:
-        text = _FILTER.format(
-            inputs=len(model.features),
-            name=name,
-            outputs=outputs_name(model),
-            numbers=numbers if model.is_classifier else "",
-        )
-        Path(folder, "Filter.java").write_bytes(text.encode() + path.read_bytes())
-        return filtered([java, "-XX:TieredStopAtLevel=1", "Filter.java"], folder, model, values)
+    """Run the file by Java."""
+    return _FILTER.run(path, model, options._replace(name=_class(options)), values)
 
 
 LANGUAGE = Language(".java", "Java", write, run, promises)

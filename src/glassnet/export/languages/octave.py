@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 import re
-import tempfile
-from collections.abc import Sequence
-from pathlib import Path
 
-from glassnet.data.fixed_order import Floats
-from glassnet.export.languages.language import Language, Options, Ran
+from glassnet.export.languages.language import Language, Options
 from glassnet.export.languages.program import (
     commented,
     file_of,
@@ -18,14 +14,9 @@ from glassnet.export.languages.program import (
     texts_of,
     wrapped,
 )
-from glassnet.export.languages.running import filtered, tool
+from glassnet.export.languages.running import Filter
 from glassnet.export.languages.translation import Dialect, in_dialect
 from glassnet.export.model import Model
-
-
-def _head(name: str, arguments: Sequence[tuple[str, str]], kind: str) -> str:
-    return f"function result = {name}({', '.join(name for name, _ in arguments)})"
-
 
 _DIALECT = Dialect(
     calls={
@@ -36,16 +27,23 @@ _DIALECT = Dialect(
     },
     choose="choose({0}, {1}, {2})",
     entry=lambda name, place: f"{name}(:, {int(place) + 1})",
-    function=_head,
+    head="function result = {0}({1})",
     first="{0} = {1};",
     ret="result = {0};",
     end="end",
     comment="%",
-    words={"*": ".*", "/": "./", "and": "&", "or": "|"},
+    words={"*": ".*", "/": "./"},
     own={
         "averaged": """\
 function result = averaged(mean, y, number)
     result = mean + (y - mean) / number;
+end""",
+        "choose": """\
+% a where c holds, b elsewhere.
+function result = choose(c, a, b)
+    result = b + zeros(size(c));
+    a = a + zeros(size(c));
+    result(c) = a(c);
 end""",
         "dense": """\
 function result = dense(h, W, b)
@@ -71,14 +69,6 @@ function result = softmax(z, start, stop)
 end""",
     },
 )
-
-_CHOOSE = """\
-% a where c holds, b elsewhere.
-function result = choose(c, a, b)
-    result = b + zeros(size(c));
-    a = a + zeros(size(c));
-    result(c) = a(c);
-end"""
 
 _CLASSIFIER = """\
 function [p, number, classes] = {name}(x)
@@ -107,7 +97,6 @@ def write(model: Model, options: Options) -> bytes:
     else:
         first = _REGRESSION.format(name=options.name)
     functions = in_dialect(program.functions, _DIALECT)
-    functions += [_CHOOSE] * any("choose(" in text for text in functions)
     constants = []
     for name, values in program.constants.items():
         numbers = wrapped("    result = [", map(repr, values.ravel().tolist()), "    ];", " ...")
@@ -132,24 +121,18 @@ def _quoted(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
-_FILTER = """\
-x = reshape(fread(stdin, Inf, 'double', 0, 'ieee-le'), {inputs}, []).';
-{call}
-fwrite(stdout, found.', 'double', 0, 'ieee-le');
+_FILTER = Filter(
+    "NAME.m",
+    {
+        "result.m": """\
+x = reshape(fread(stdin, Inf, 'double', 0, 'ieee-le'), INPUTS, []).';
+result = NAME(x);
+LABELS
+fwrite(stdout, result.', 'double', 0, 'ieee-le');
 """
+    },
+    "[~, number] = NAME(x); result = [result, number - 1];",
+    ["octave-cli --norc --quiet result.m"],
+)
 
-
-def run(path: Path, model: Model, options: Options, values: Floats) -> Ran:
-    """Run the file by Octave."""
-    octave = tool("octave-cli")
-    call = f"found = {options.name}(x);"
-    if model.is_classifier:
-        call = f"[p, number] = {options.name}(x); found = [p, number - 1];"
-    with tempfile.TemporaryDirectory() as folder:
-        Path(folder, f"{options.name}.m").write_bytes(path.read_bytes())
-        text = _FILTER.format(inputs=len(model.features), call=call)
-        Path(folder, "run_filter.m").write_text(text)
-        return filtered([octave, "--norc", "--quiet", "run_filter.m"], folder, model, values)
-
-
-LANGUAGE = Language(".m", "Octave and MATLAB", write, run, promises)
+LANGUAGE = Language(".m", "Octave and MATLAB", write, _FILTER.run, promises)

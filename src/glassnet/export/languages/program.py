@@ -14,11 +14,9 @@ from glassnet.data.fixed_order import Floats
 from glassnet.errors import InputError
 from glassnet.export.languages.language import Options, Ran
 from glassnet.export.languages.tracing import Tracer, traced
+from glassnet.export.languages.translation import Dialect, in_dialect
 from glassnet.export.model import Member, Model
 from glassnet.export.steps import STEPS
-
-PUBLIC = ("predict_proba", "predict", "label_numbers")
-"""The functions of a program that a file's user calls."""
 
 
 class Program(NamedTuple):
@@ -185,7 +183,7 @@ def _plain(label: object) -> str | int | float | bool:
 
 def quoted(text: str, escape: Callable[[int], str]) -> str:
     """A text in quotes, in letters that every language takes as they are; others by their code."""
-    plain = (c if c.isascii() and c.isprintable() and c not in '"\\\\' else escape(ord(c)) for c in text)
+    plain = (c if c.isascii() and c.isprintable() and c not in '"\\' else escape(ord(c)) for c in text)
     return f'"{"".join(plain)}"'
 
 
@@ -209,8 +207,15 @@ class Tables(NamedTuple):
     end: str = "];"
 
 
-def tables_of(model: Model, program: Program, say: Tables) -> list[str]:
-    """The constants of a file."""
+def parts_of(model: Model, dialect: Dialect, tables: Tables, predict: str) -> list[str]:
+    """What a file of functions has: its constants, its functions and, of a classifier, `predict`."""
+    program = program_of(model)
+    functions = in_dialect(program.functions, dialect)
+    return [tables_of(model, program.constants, tables), *functions, *[predict] * model.is_classifier]
+
+
+def tables_of(model: Model, constants: Mapping[str, Floats], say: Tables) -> str:
+    """The constants of a file, and its texts."""
     texts = texts_of(model)
     classes = (say.row.format(", ".join(map(say.text, labels))) for labels in texts.classes)
     lines = wrapped(say.features, map(say.text, texts.features), say.end)
@@ -218,10 +223,10 @@ def tables_of(model: Model, program: Program, say: Tables) -> list[str]:
         known = (f"{say.text(name)}: {say.text(categories)}" for name, categories in texts.categories)
         lines += wrapped(say.categories, known, "}" + say.end[1:])
     lines += wrapped(say.classes, classes, say.end)
-    for name, values in program.constants.items():
+    for name, values in constants.items():
         head = say.numbers.format(name, values.size)
         lines += wrapped(head, map(repr, values.ravel().tolist()), say.end)
-    return ["\n".join(lines)]
+    return "\n".join(lines)
 
 
 def file_of(parts: Iterable[str]) -> bytes:

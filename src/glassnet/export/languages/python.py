@@ -25,6 +25,7 @@ from glassnet.export.languages.program import (
 from glassnet.export.languages.translation import Dialect, definitions, in_dialect, needed
 from glassnet.export.model import Model
 
+_HEAD = '@np.errstate(all="ignore")\ndef {0}({1}):'
 _MATH = ("inf", "isnan", "log", "nan", "tanh")
 
 _NUMPY = Dialect(
@@ -38,10 +39,8 @@ _NUMPY = Dialect(
     entry=lambda name, place: f"{name}[:, {place}]",
     vectors=("np.column_stack([{0}])", ""),
     places="np.column_stack([{0}])",
-    function=lambda name, arguments, kind: (
-        f'@np.errstate(all="ignore")\ndef {name}({", ".join(name for name, _ in arguments)}):'
-        + ("\n    x = np.asarray(x, float)" if kind in ("vector", "places") else "")
-    ),
+    head=_HEAD,
+    public=f"{_HEAD}\n    x = np.asarray(x, float)",
     first="{0} = {1}",
     again="{0} = {1}",
     ret="return {0}",
@@ -97,7 +96,7 @@ def write(model: Model, options: Options) -> bytes:
         what = "The label" if alone else "The label of each answer"
         of = "." if plain else ", for each row of x."
         functions.append(_PREDICT.format(what + of, _RETURNED[options.mode, alone]))
-    tables, imports = tables_of(model, program, _TABLES), "import numpy as np"
+    tables, imports = [tables_of(model, program.constants, _TABLES)], "import numpy as np"
     if plain:
         names = [name for name in _MATH if re.search(rf"(?<!\.)\b{name}\b", "".join(functions))]
         imports = "import math" + (f"\nfrom math import {', '.join(names)}" if names else "")

@@ -2,35 +2,13 @@
 
 from __future__ import annotations
 
-import tempfile
-from collections.abc import Sequence
-from pathlib import Path
-
-from glassnet.data.fixed_order import Floats
-from glassnet.export.languages.language import Language, Options, Ran
-from glassnet.export.languages.program import (
-    PUBLIC,
-    Tables,
-    commented,
-    file_of,
-    outputs_name,
-    program_of,
-    promises,
-    quoted,
-    tables_of,
-)
-from glassnet.export.languages.running import done, filtered, tool
-from glassnet.export.languages.translation import Dialect, in_dialect
+from glassnet.export.languages.language import Language, Options
+from glassnet.export.languages.program import Tables, commented, file_of, parts_of, promises, quoted
+from glassnet.export.languages.running import Filter
+from glassnet.export.languages.translation import Dialect
 from glassnet.export.model import Model
 
-_TAKEN = {"vector": "&[f64]", "number": "f64", "place": "usize"}
-_GIVEN = {"vector": "Vec<f64>", "number": "f64", "place": "usize", "places": "Vec<usize>"}
-
-
-def _function(name: str, arguments: Sequence[tuple[str, str]], kind: str) -> str:
-    taken = ", ".join(f"{argument}: {_TAKEN[kind]}" for argument, kind in arguments)
-    return f"{'pub ' if name in PUBLIC else ''}fn {name}({taken}) -> {_GIVEN[kind]} {{"
-
+_HEAD = "fn {0}({1}) -> {2} {{"
 
 _DIALECT = Dialect(
     calls={
@@ -41,10 +19,14 @@ _DIALECT = Dialect(
         "log": "f64::ln({0})",
         "nan": "f64::NAN",
     },
+    head=_HEAD,
+    public=f"pub {_HEAD}",
+    argument="{0}: {1}",
+    types={"vector": "Vec<f64>", "number": "f64", "place": "usize", "places": "Vec<usize>"},
+    taken={"vector": "&[f64]"},
     choose="(if {0} {{ {1} }} else {{ {2} }})",
     vectors=("vec![{0}]", "vec![0.0; {0}]"),
     places="vec![{0}]",
-    function=_function,
     first="let mut {0} = {1};",
     loop="for {0} in {1}..{2} {{",
     when="if {0} {{",
@@ -65,6 +47,8 @@ _TABLES = Tables(
     row="&[{0}]",
 )
 
+_ALLOWED = "#![allow(dead_code, non_snake_case, unused_mut, unused_parens)]"
+
 _PREDICT = """\
 /// The label of each answer, as text.
 pub fn predict(x: &[f64]) -> Vec<&'static str> {
@@ -74,49 +58,34 @@ pub fn predict(x: &[f64]) -> Vec<&'static str> {
 
 def write(model: Model, options: Options) -> bytes:
     """The file's bytes: ASCII, whatever the names and labels are."""
-    program = program_of(model)
-    functions = in_dialect(program.functions, _DIALECT) + [_PREDICT] * model.is_classifier
-    allowed = "#![allow(dead_code, non_snake_case, unused_mut, unused_parens)]"
-    tables = tables_of(model, program, _TABLES)
-    return file_of([commented(model, "//"), allowed, *tables, *functions])
+    return file_of([commented(model, "//"), _ALLOWED, *parts_of(model, _DIALECT, _TABLES, _PREDICT)])
 
 
-_FILTER = """\
-use std::io::{{Read, Write}};
-#[path = {path}]
+_FILTER = Filter(
+    "net.rs",
+    {
+        "filter.rs": """\
+use std::io::{Read, Write};
 mod net;
-fn main() {{
+fn main() {
     let mut bytes = Vec::new();
     std::io::stdin().read_to_end(&mut bytes).unwrap();
     let values: Vec<f64> =
         bytes.chunks(8).map(|part| f64::from_le_bytes(part.try_into().unwrap())).collect();
     let mut written = std::io::BufWriter::new(std::io::stdout());
-    for x in values.chunks({inputs}) {{
-        for y in net::{outputs}(x) {{
+    for x in values.chunks(INPUTS) {
+        for y in net::OUTPUTS(x) {
             written.write_all(&y.to_le_bytes()).unwrap();
-        }}
-        {numbers}
-    }}
-}}
+        }
+        LABELS
+    }
+}
 """
-_NUMBERS = """for number in net::label_numbers(x) {
+    },
+    """for number in net::label_numbers(x) {
             written.write_all(&(number as f64).to_le_bytes()).unwrap();
-        }"""
+        }""",
+    ["rustc --edition 2021 filter.rs -o filter", "./filter"],
+)
 
-
-def run(path: Path, model: Model, options: Options, values: Floats) -> Ran:
-    """Compile the file by rustc, and run it."""
-    rustc = tool("rustc")
-    with tempfile.TemporaryDirectory() as folder:
-        text = _FILTER.format(
-            path=_text(path.resolve()),
-            inputs=len(model.features),
-            outputs=outputs_name(model),
-            numbers=_NUMBERS if model.is_classifier else "",
-        )
-        Path(folder, "filter.rs").write_text(text, "utf-8")
-        done([rustc, "--edition", "2021", "filter.rs", "-o", "filter"], folder)
-        return filtered([Path(folder, "filter")], folder, model, values)
-
-
-LANGUAGE = Language(".rs", "Rust", write, run, promises)
+LANGUAGE = Language(".rs", "Rust", write, _FILTER.run, promises)

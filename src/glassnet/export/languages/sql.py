@@ -58,7 +58,7 @@ _DIALECT = Dialect(
         "known": "NULLIF({0}, 'NaN')",  # a text, and so no number, for SQLite
     },
     choose="CASE WHEN {0} THEN {1} ELSE {2} END",
-    words={"==": "=", "and": "AND", "or": "OR"},
+    words={"==": "="},
 )
 
 

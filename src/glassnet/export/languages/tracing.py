@@ -11,16 +11,16 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
 
-_SIGNS: dict[str, type[ast.operator] | type[ast.cmpop]] = {
-    "+": ast.Add,
-    "-": ast.Sub,
-    "*": ast.Mult,
-    "/": ast.Div,
-    ">": ast.Gt,
-    "<": ast.Lt,
-    ">=": ast.GtE,
-    "==": ast.Eq,
-}
+_ARITHMETIC = {"+": ast.Add(), "-": ast.Sub(), "*": ast.Mult(), "/": ast.Div()}
+_COMPARISONS = {">": ast.Gt(), "<": ast.Lt(), ">=": ast.GtE(), "==": ast.Eq()}
+
+
+def _operator(sign: str) -> Callable[[Term, Any], Term]:
+    return lambda term, other: term.tracer.term(sign, term, other)
+
+
+def _reflected(sign: str) -> Callable[[Term, Any], Term]:
+    return lambda term, other: term.tracer.term(sign, other, term)
 
 
 class Term:
@@ -31,44 +31,15 @@ class Term:
 
     __hash__ = None  # type: ignore[assignment]  # == makes a term
 
-    def __add__(self, other: Any) -> Term:
-        return self.tracer.term("+", self, other)
-
-    def __radd__(self, other: Any) -> Term:
-        return self.tracer.term("+", other, self)
-
-    def __sub__(self, other: Any) -> Term:
-        return self.tracer.term("-", self, other)
-
-    def __rsub__(self, other: Any) -> Term:
-        return self.tracer.term("-", other, self)
-
-    def __mul__(self, other: Any) -> Term:
-        return self.tracer.term("*", self, other)
-
-    def __rmul__(self, other: Any) -> Term:
-        return self.tracer.term("*", other, self)
-
-    def __truediv__(self, other: Any) -> Term:
-        return self.tracer.term("/", self, other)
-
-    def __rtruediv__(self, other: Any) -> Term:
-        return self.tracer.term("/", other, self)
+    __add__, __radd__ = _operator("+"), _reflected("+")
+    __sub__, __rsub__ = _operator("-"), _reflected("-")
+    __mul__, __rmul__ = _operator("*"), _reflected("*")
+    __truediv__, __rtruediv__ = _operator("/"), _reflected("/")
+    __gt__, __lt__, __ge__ = _operator(">"), _operator("<"), _operator(">=")
+    __eq__ = _operator("==")  # type: ignore[assignment]
 
     def __neg__(self) -> Term:
         return self.tracer.term("negative", self)
-
-    def __gt__(self, other: Any) -> Term:
-        return self.tracer.term(">", self, other)
-
-    def __lt__(self, other: Any) -> Term:
-        return self.tracer.term("<", self, other)
-
-    def __ge__(self, other: Any) -> Term:
-        return self.tracer.term(">=", self, other)
-
-    def __eq__(self, other: object) -> Term:  # type: ignore[override]
-        return self.tracer.term("==", self, other)
 
 
 class Tracer:
@@ -114,7 +85,7 @@ def traced(terms: Sequence[Term], prefix: str = "t") -> tuple[list[ast.stmt], li
     def node(term: Term) -> ast.expr:
         if id(term) not in known:
             computed = _node(term, [node(part) for part in _parts(term)])
-            if uses[id(term)] > 1 and _parts(term) and term.operation not in _CONDITIONS:
+            if uses[id(term)] > 1 and _parts(term) and term.operation not in _COMPARISONS:
                 name = f"{prefix}{len(statements) + 1}"
                 statements.append(ast.Assign([ast.Name(name)], computed, lineno=0))
                 computed = ast.Name(name)
@@ -134,9 +105,6 @@ def function_of(name: str, formula: Callable[[Any, Any], Any]) -> ast.FunctionDe
     return head
 
 
-_CONDITIONS = (">", "<", ">=", "==")
-
-
 def _parts(term: Term) -> tuple[Term, ...]:
     return tuple(part for part in term.parts if isinstance(part, Term))
 
@@ -152,9 +120,9 @@ def _node(term: Term, parts: list[ast.expr]) -> ast.expr:
             return ast.UnaryOp(ast.USub(), part)
         case "where", [condition, chosen, other]:
             return ast.IfExp(condition, chosen, other)
-        case ("+" | "-" | "*" | "/") as sign, [left, right]:
-            return ast.BinOp(left, _SIGNS[sign](), right)  # type: ignore[arg-type]
-        case (">" | "<" | ">=" | "==") as sign, [left, right]:
-            return ast.Compare(left, [_SIGNS[sign]()], [right])  # type: ignore[list-item]
+        case sign, [left, right] if sign in _ARITHMETIC:
+            return ast.BinOp(left, _ARITHMETIC[sign], right)
+        case sign, [left, right] if sign in _COMPARISONS:
+            return ast.Compare(left, [_COMPARISONS[sign]], [right])
         case name, _:
             return ast.Call(ast.Name(name), parts, [])

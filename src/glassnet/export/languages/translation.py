@@ -1,7 +1,7 @@
 """Functions in a part of Python, said in other languages; a `Dialect` is the table of how one says things.
 
-The part: functions of numbers, vectors and places; names, numbers, arithmetic, comparisons, conditions,
-calls, vectors by their entries; assignments, loops over ``range``, ``if`` and ``return``.
+The part: functions of numbers, vectors and places; names, numbers, arithmetic, comparisons, choices, calls,
+vectors by their entries; assignments, loops over ``range``, ``if`` and ``return``.
 """
 
 from __future__ import annotations
@@ -18,12 +18,19 @@ from glassnet.export.languages.tracing import function_of
 
 KINDS = {"float": "number", "int": "place", "list[float]": "vector", "list[int]": "places"}
 
+PUBLIC = ("predict_proba", "predict", "label_numbers")
+"""The functions that a file's user calls."""
+
 
 class Dialect(NamedTuple):
     """How a language says things, where not as C does; in texts, {0}, {1}, ... are the parts.
 
     calls : functions that the language has, and the names of constants; others are translated.
-    function : a function's head, from its name, its arguments by name and kind (of `KINDS`), and its kind.
+    names : what functions are called that are not as here.
+    head, public : the head of a function, and of one of `PUBLIC` where it is another: {0} is its name, {1}
+        its arguments, {2} the type of its result.
+    argument : an argument, from its name and type.
+    types, taken : the types of results by kind, of `KINDS`, and those of arguments that are others.
     first : the first assignment to a name.
     vectors : a vector of given numbers, and one of as many zeros as a number says.
     places : a vector of given places.
@@ -36,11 +43,17 @@ class Dialect(NamedTuple):
     entry : an entry of a vector, from the vector's name and the place.
     number : a float.
     words : what operators are called that are not as in C.
-    own : functions of `helpers` that the language says in its own way, whole.
+    own : functions of `helpers` that the language says in its own way, whole, and the one that `choose`
+        calls.
     """
 
     calls: Mapping[str, str]
-    function: Callable[[str, Sequence[tuple[str, str]], str], str] = "".format  # of expressions alone
+    names: Mapping[str, str] = {}
+    head: str = ""
+    public: str = ""
+    argument: str = "{0}"
+    types: Mapping[str, str] = {}
+    taken: Mapping[str, str] = {}
     first: str = ""
     vectors: tuple[str, str] = ("[{0}]", "")
     places: str = "[{0}]"
@@ -55,7 +68,7 @@ class Dialect(NamedTuple):
     choose: str = "({0} ? {1} : {2})"
     entry: Callable[[str, str], str] = "{}[{}]".format
     number: Callable[[float], str] = repr
-    words: Mapping[str, str] = {"and": "&&", "or": "||"}
+    words: Mapping[str, str] = {}
     own: Mapping[str, str] = {}
 
 
@@ -81,36 +94,42 @@ def needed(
 ) -> list[str]:
     """The names of the `definitions` that a program calls, of itself or by others, each after those that it
     calls itself. Without those that a language `has`; those of its `own` call no others."""
-    found: dict[str, None] = {}
+    names: dict[str, None] = {}
 
     def visit(node: ast.AST) -> None:
         for name in called(node):
-            if name in definitions() and name not in has and name not in found:
-                if name not in own:
-                    visit(definitions()[name])
-                found[name] = None
+            if name in own:
+                names[name] = None
+            elif name in definitions() and name not in has and name not in names:
+                visit(definitions()[name])
+                names[name] = None
 
     for function in program:
         visit(function)
-    return list(found)
+    return list(names)
 
 
 def called(node: ast.AST) -> Iterator[str]:
-    """The names of the functions that a node calls."""
+    """The names of the functions that a node calls; a choice calls ``choose``."""
     for part in ast.walk(node):
-        if isinstance(part, ast.Call) and isinstance(part.func, ast.Name):
+        if isinstance(part, ast.IfExp):
+            yield "choose"
+        elif isinstance(part, ast.Call) and isinstance(part.func, ast.Name):
             yield part.func.id
 
 
 def translated(function: ast.FunctionDef, dialect: Dialect) -> str:
     """A function in another language."""
-    arguments = [(argument.arg, kind_of(argument.annotation)) for argument in function.args.args]
     lines = [
         f"{dialect.comment} {line.strip()}" for line in (ast.get_docstring(function) or "").splitlines()
     ]
-    lines.append(dialect.function(function.name, arguments, kind_of(function.returns)))
-    names = {name for name, _ in arguments}
-    lines += [f"    {line}" for line in _block(function.body, dialect, names)]
+    types = {**dialect.types, **dialect.taken}
+    arguments = {argument.arg: types.get(kind_of(argument.annotation)) for argument in function.args.args}
+    said = ", ".join(dialect.argument.format(name, kind) for name, kind in arguments.items())
+    head = dialect.public if dialect.public and function.name in PUBLIC else dialect.head
+    name = dialect.names.get(function.name, function.name)
+    lines.append(head.format(name, said, dialect.types.get(kind_of(function.returns))))
+    lines += [f"    {line}" for line in _block(function.body, dialect, set(arguments))]
     return "\n".join([*lines, *filter(None, [dialect.end])])
 
 
@@ -146,7 +165,7 @@ def _statement(node: ast.stmt, dialect: Dialect, names: set[str]) -> list[str]:
         case ast.Assign(targets=[target], value=value):
             return [dialect.again.format(say(target), say(value))]
         case ast.AugAssign(target=target, op=operator, value=value):
-            return [dialect.again.format(say(target), say(ast.BinOp(_read(target), operator, value)))]
+            return [dialect.again.format(say(target), say(ast.BinOp(target, operator, value)))]
         case ast.For(target=ast.Name(id=name), iter=ast.Call(args=bounds), body=body):
             start, stop = (["0"] + [say(bound) for bound in bounds])[-2:]
             return _inner(dialect.loop.format(name, start, stop), body, dialect, names | {name})
@@ -160,11 +179,6 @@ def _inner(head: str, body: Sequence[ast.stmt], dialect: Dialect, names: set[str
     return [head, *inside, *filter(None, [dialect.close])]
 
 
-def _read(target: ast.expr) -> ast.expr:
-    """The value of what is assigned to."""
-    return ast.parse(ast.unparse(target), mode="eval").body
-
-
 # ---- Expressions ---------------------------------------------------------------------------------
 
 _OPERATORS: Mapping[type, tuple[str, int]] = {
@@ -175,10 +189,7 @@ _OPERATORS: Mapping[type, tuple[str, int]] = {
     ast.Gt: (">", 3),
     ast.GtE: (">=", 3),
     ast.Lt: ("<", 3),
-    ast.LtE: ("<=", 3),
     ast.Eq: ("==", 3),
-    ast.And: ("and", 2),
-    ast.Or: ("or", 1),
 }
 
 
@@ -202,25 +213,19 @@ def expression(node: ast.expr, dialect: Dialect, least: int = 0) -> str:
             return _within(f"-{say(operand, 6)}", 4, least)
         case ast.BinOp(left=ast.List(), op=ast.Mult(), right=count):
             return dialect.vectors[1].format(say(count))
-        case ast.BinOp(left=left, op=operator, right=right):
+        case (
+            ast.BinOp(left=left, op=operator, right=right)
+            | ast.Compare(left=left, ops=[operator], comparators=[right])
+        ):
             text, binds = _OPERATORS[type(operator)]
             text = dialect.words.get(text, text)
             return _within(f"{say(left, binds)} {text} {say(right, binds + 1)}", binds, least)
-        case ast.Compare(left=left, ops=[operator], comparators=[right]):
-            text, binds = _OPERATORS[type(operator)]
-            text = dialect.words.get(text, text)
-            return _within(f"{say(left, 4)} {text} {say(right, 4)}", binds, least)
-        case ast.BoolOp(op=operator, values=values):
-            text, binds = _OPERATORS[type(operator)]
-            text = dialect.words[text]
-            # In parentheses each, because some languages compare after they combine.
-            return _within(f" {text} ".join(f"({say(value)})" for value in values), binds, least)
         case ast.IfExp(test=test, body=body, orelse=orelse):
             return dialect.choose.format(say(test), say(body), say(orelse))
         case ast.Subscript(value=ast.Name(id=name), slice=place):
             return dialect.entry(name, say(place))
         case ast.List(elts=elements):
-            of_places = isinstance(elements[0], ast.Call) and list(called(elements[0])) == ["label_number"]
+            of_places = list(called(elements[0])) == ["label_number"]
             text = dialect.places if of_places else dialect.vectors[0]
             return text.format(", ".join(say(element) for element in elements))
         case ast.Call(func=ast.Name(id=name), args=arguments):
@@ -242,4 +247,4 @@ def _call(name: str, arguments: Sequence[ast.expr], dialect: Dialect) -> str:
             dialect.passed.format(text) if kind == "vector" else text
             for text, kind in zip(texts, kinds, strict=True)
         ]
-    return f"{name}({', '.join(texts)})"
+    return f"{dialect.names.get(name, name)}({', '.join(texts)})"

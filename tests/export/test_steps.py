@@ -14,3 +14,6 @@ def test_step_month_is_that_of_the_calendar():
 def test_step_pick_of_no_place_is_missing():
     found = Step("pick", (5.0, 7.0))(np.array([1.0, 0.0, 2.0, 0.5, np.nan, np.inf]))
     assert np.array_equal(found, [7, 5, np.nan, np.nan, np.nan, np.nan], equal_nan=True)
+    large = np.array([*range(700), 0.5, -1, 700, np.nan])
+    found = Step("pick", tuple(range(7, 707)))(large)
+    assert np.array_equal(found, [*range(7, 707), *[np.nan] * 4], equal_nan=True)

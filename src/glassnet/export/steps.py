@@ -40,10 +40,18 @@ def _month(np: Any, days: Any) -> Any:
 
 
 def _pick(np: Any, v: Any, *table: float) -> Any:
-    picked = v * numpy.nan
-    for place, number in enumerate(table):
-        picked = np.where(v == place, number, picked)
-    return picked
+    """By halves, because compilers bound how deep choices nest."""
+
+    def among(start: int, stop: int) -> Any:
+        if stop - start > 16:
+            middle = (start + stop) // 2
+            return np.where(v < middle, among(start, middle), among(middle, stop))
+        picked = v * numpy.nan
+        for place in range(start, stop):
+            picked = np.where(v == place, table[place], picked)
+        return picked
+
+    return among(0, len(table))
 
 
 STEPS: Mapping[str, Callable[..., Any]] = {

@@ -177,13 +177,16 @@ def test_c_has_preprocessing_units_pairs_softmaxes_and_ensembles():
     line = gn.Network((1, 1), output="identity")
     below_0 = Member(columns_named("a"), line, line.initialize(0))
     below_0.theta.flat[:] = -0.0
+    many = Feature("a", tuple(map(str, range(700))))
+    picked = Column("a", 0, (Step("pick", tuple(np.random.default_rng(0).normal(size=700).tolist())),))
     models = [
         every_step(),
         every_step("float32", members=3, unit=unit),
         every_step("float32", unit=unit, wide=True),
         every_step(output="logistic", outputs=1, pair=True, answers=(Answer("y", 0, 2, (False, True)),)),
         every_step(members=2, **softmaxes),
-        Model((Feature("a"),), (below_0, below_0), answers_of(below_0.network, None)),
+        Model((Feature("a"),), (below_0, below_0), answers_of(line, None)),
+        Model((many,), (Member((picked,), line, line.initialize(0)),), answers_of(line, None)),
     ]
     files = [exported(model, f"whole{k}", gradient=True) for k, model in enumerate(models)]
     ran = run_all(["gcc", *STRICT, *FAST, "-march=native"], files)

@@ -58,8 +58,8 @@ class Tool(NamedTuple):
 
 TOOLS = [
     *(
-        Tool((compiler, *standard, *flags))
-        for compiler, standard in (("gcc", ("-std=c99",)), ("clang", ("-std=c99",)))
+        Tool((compiler, "-std=c99", *flags))
+        for compiler in ("gcc", "clang")
         for flags in (("-O0",), ("-O3", "-march=native"), ("-O3", "-march=native", "-ffp-contract=fast"))
     ),
     Tool(("g++", "-std=c++11", "-x", "c++", "-O2")),

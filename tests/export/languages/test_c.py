@@ -31,6 +31,12 @@ FAST = ["-O2", "-ffp-contract=fast"]
 needs_gcc = pytest.mark.skipif(not shutil.which("gcc"), reason="gcc is not installed")
 
 
+def require_installed(*programs):
+    lacking = [name for name in programs if not shutil.which(name)]
+    if lacking:
+        pytest.skip(f"{' and '.join(lacking)} not installed")
+
+
 def exported(model, name, mode="bits", values=None, **settings):
     options = Options(name, model.dtype.name, mode, settings)
     values = values_of(model) if values is None else values
@@ -109,30 +115,26 @@ def of_all():
     return [exported(model, f"net{number}") for number, model in enumerate(models)]
 
 
-@needs_gcc
-@pytest.mark.parametrize("flags", [["-O0"], [*FAST, "-march=native"]], ids=" ".join)
-def test_c_has_the_bits_of_the_engine_for_every_function(of_all, flags):
-    check(of_all, run_all(["gcc", *STRICT, *flags], of_all))
-
-
-@needs_gcc
-def test_c_has_the_same_bits_where_the_library_rounds_a_fused_sum_twice(of_all):
-    files = of_all[::4]
-    check(files, run_all(["gcc", *STRICT, "-O2", "-D__NEWLIB__=4"], files))
-
-
-@pytest.mark.skipif(not shutil.which("clang"), reason="clang is not installed")
-def test_c_has_the_same_bits_by_clang(of_all):
-    check(of_all[:8], run_all(["clang", *STRICT, *FAST], of_all[:8]))
-
-
-@pytest.mark.skipif(
-    not (shutil.which("aarch64-linux-gnu-gcc") and shutil.which("qemu-aarch64-static")),
-    reason="aarch64-linux-gnu-gcc and qemu-user-static are not installed",
+@pytest.mark.parametrize(
+    ("command", "every"),
+    [
+        ("gcc -O0", 1),
+        ("gcc -O2 -ffp-contract=fast -march=native", 1),
+        ("gcc -O2 -D__NEWLIB__=4", 4),  # whose library rounds a fused sum twice
+        ("clang -O2 -ffp-contract=fast", 4),
+    ],
 )
+def test_c_has_the_bits_of_the_engine_for_every_function(of_all, command, every):
+    compiler, *flags = command.split()
+    require_installed(compiler)
+    check(of_all[::every], run_all([compiler, *STRICT, *flags], of_all[::every]))
+
+
 def test_c_has_the_same_bits_on_another_processor(of_all):
+    compiler, emulator = "aarch64-linux-gnu-gcc", "qemu-aarch64-static"
+    require_installed(compiler, emulator)
     files = [one._replace(values=one.values[-60:]) for one in of_all[::3]]
-    check(files, run_all(["aarch64-linux-gnu-gcc", "-static", *FAST], files, ["qemu-aarch64-static"]))
+    check(files, run_all([compiler, "-static", *FAST], files, [emulator]))
 
 
 BARE = {
@@ -146,9 +148,7 @@ BARE = {
 @pytest.mark.parametrize(("compiler", "emulator"), BARE.items(), ids=["bare arm", "windows"])
 def test_c_passes_its_own_test_on_other_systems(of_all, compiler, emulator, tmp_path):
     compiler, emulator = compiler.split(), emulator.split()
-    lacking = [name for name in (compiler[0], emulator[0]) if not shutil.which(name)]
-    if lacking:
-        pytest.skip(f"{' and '.join(lacking)} not installed")
+    require_installed(compiler[0], emulator[0])
     for name in ("net0", "net1"):
         (file,) = (one for one in of_all if one.options.name == name)
         (tmp_path / "net.c").write_text(file.text)
@@ -339,13 +339,8 @@ def trained_cases():
         for place, (loss, outputs) in enumerate(cases):
             hidden = [list(ACTIVATIONS)[place], "tanh"]
             network = gn.Network((3, 6, 3, outputs), hidden, LINKS[loss.target], loss)
-            given = {
-                "standardize": loss.target == "real",
-                "dtype": dtype,
-                "random_state": place,
-                "shuffle": False,
-            }
-            step = {"optimizer": gn.SGD(0.01, 0.8), "batch_size": 7}
+            given = {"standardize": loss.target == "real", "dtype": dtype, "random_state": place}
+            step = {"optimizer": gn.SGD(0.01, 0.8), "batch_size": 7, "shuffle": False}
             y = TARGETS[loss.target] * (outputs - 1 if loss.target == "class" else 1)
             before, after = (gn.train(network, X, y, iterations=k, **step, **given) for k in (0, 2))
             yield X, y, before, after

@@ -6,40 +6,28 @@ import numpy as np
 import onnx
 import onnxruntime
 import pytest
+from exported_files import keeps_promise, plain_columns
 
 import glassnet as gn
 from glassnet.errors import InputError
 from glassnet.export.languages.language import Options
 from glassnet.export.languages.onnx import LANGUAGE
-from glassnet.export.model import Answer, Column, Feature, Member, Model, hard_rows
+from glassnet.export.model import Answer, Column, Feature, Member, Model
 from glassnet.export.sources.runs import answers_of
 from glassnet.export.steps import STEPS, Step
-from glassnet.export.verification import distance
 from glassnet.nn.activations import ACTIVATIONS
 from glassnet.nn.losses import OUTPUTS
 
 X = np.random.default_rng(0).normal(0, 3, (300, 3))
 
 
-def verified(model, path, precision, rows=X, **settings):
-    """Whether the file keeps its promise on the rows and on hard ones."""
-    options = Options("net", precision, "", LANGUAGE.settings | settings)
-    path.write_bytes(LANGUAGE.write(model, options))
-    values = np.vstack([rows, hard_rows(model)])
-    expected, ran = model.outputs(values), LANGUAGE.run(path, model, options, values)
-    near = LANGUAGE.promises(model, options)
-    found = distance(expected, ran.outputs, model.numbers(expected), ran.numbers, near)
-    assert ran.numbers is None or ran.numbers.min() >= 0
-    return found.error <= near and not found.labels
-
-
-def plain(names):
-    return tuple(Column(name, place, ()) for place, name in enumerate(names))
+def verified(model, path, precision, **settings):
+    return keeps_promise(LANGUAGE, model, path, X, precision, **settings)
 
 
 def of_network(network, dtype, columns=None, features="abc", **others):
     theta = network.initialize(1, dtype=dtype)
-    columns = columns or plain(features)
+    columns = columns or plain_columns(features)
     others.setdefault("answers", answers_of(network, None))
     return Model(tuple(map(Feature, features)), (Member(columns, network, theta),), **others)
 
@@ -149,7 +137,7 @@ def test_file_of_several_networks_gives_their_mean(pair, wide, precision, tmp_pa
     unit = {} if pair else {"mean": (50.0,), "scale": (7.0,)}
     members = tuple(
         Member(own, network, network.initialize(seed, dtype=precision), **unit)
-        for seed, own in enumerate([columns, columns[::-1], plain("abc")])
+        for seed, own in enumerate([columns, columns[::-1], plain_columns("abc")])
     )
     answers = (Answer("y", 0, 2, ("no", "yes")),) if pair else (Answer("y", 0, 1),)
     model = Model(tuple(map(Feature, "abc")), members, answers, pair=pair, wide=wide)

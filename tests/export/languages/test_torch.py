@@ -2,31 +2,20 @@
 
 import numpy as np
 import pytest
+from exported_files import keeps_promise, plain_columns
 
 import glassnet as gn
-from glassnet.export.languages.language import Options
 from glassnet.export.languages.torch import LANGUAGE
-from glassnet.export.model import Answer, Column, Feature, Member, Model, hard_rows
+from glassnet.export.model import Answer, Column, Feature, Member, Model
 from glassnet.export.steps import Step
-from glassnet.export.verification import distance
 from glassnet.nn.activations import ACTIVATIONS
 
 torch = pytest.importorskip("torch")
 ROWS = np.random.default_rng(0).normal(0, 3, (100, 3))
 
 
-def plain(names):
-    return tuple(Column(name, place, ()) for place, name in enumerate(names))
-
-
 def verified(model, path, precision, rows=ROWS):
-    options = Options("net", precision, "", {})
-    path.write_bytes(LANGUAGE.write(model, options))
-    values = np.vstack([rows, hard_rows(model)])
-    expected, ran = model.outputs(values), LANGUAGE.run(path, model, options, values)
-    near = LANGUAGE.promises(model, options)
-    found = distance(expected, ran.outputs, model.numbers(expected), None, near)
-    return found.error <= near
+    return keeps_promise(LANGUAGE, model, path, rows, precision)
 
 
 @pytest.mark.parametrize("precision", LANGUAGE.precisions)
@@ -43,7 +32,7 @@ def test_file_computes_every_activation_and_ensembles_with_steps(precision, tmp_
     columns = tuple(Column(f"x{place}", place % 3, own) for place, own in enumerate(steps))
     members = []
     for number, activation in enumerate(ACTIVATIONS):
-        own = columns if number == 1 else plain("abc")
+        own = columns if number == 1 else plain_columns("abc")
         network = gn.Network((len(own), 4, 2), activation, "identity")
         theta = network.initialize(number, dtype=precision)
         members.append(Member(own, network, theta, (3.1, -2.3), (2.1, 5.7)))
@@ -60,7 +49,7 @@ def test_file_keeps_its_promise_near_the_largest_number(precision, tmp_path):
         network = gn.Network((1, 1, 1), activation, "identity")
         theta = network.initialize(0, dtype=precision)
         theta.flat[:] = [1, 0, 1, 0]
-        members.append(Member(plain("a"), network, theta))
+        members.append(Member(plain_columns("a"), network, theta))
     model = Model((Feature("a"),), tuple(members), (Answer("y", 0, 1),))
     rows = np.linspace(-0.9, 0.9, 33)[:, None] * np.finfo(precision).max
     assert verified(model, tmp_path / "a.pt2", precision, rows)
@@ -85,6 +74,8 @@ def test_file_has_softmaxes_side_by_side_and_pairs(tmp_path):
     ):
         network = gn.Network((3, width), output=output)
         model = Model(
-            tuple(map(Feature, "abc")), (Member(plain("abc"), network, network.initialize(0)),), **more
+            tuple(map(Feature, "abc")),
+            (Member(plain_columns("abc"), network, network.initialize(0)),),
+            **more,
         )
         assert verified(model, tmp_path / "a.pt2", "float64")

@@ -92,9 +92,8 @@ def _imported(file: Any, path: Path) -> Imported:
     names = [each.name for each in graph.output]
     try:
         values = reader.values(graph.node, {**constants, given[0].name: flow}, names)
-        found = [
-            (name, each) for name, each in zip(names, values, strict=True) if isinstance(each, _NUMBERS)
-        ]
+        numbers = Flow, Pair
+        found = [each for each in zip(names, values, strict=True) if isinstance(each[1], numbers)]
         if len(found) != 1:
             raise InputError(f"it has {len(found)} outputs of numbers, and not one")
         name, result = found[0]
@@ -110,9 +109,6 @@ def _imported(file: Any, path: Path) -> Imported:
     except InputError as error:
         raise InputError(f"{path} is no network that can be read: {error}.") from error
     return imported(model, _original(file, given[0], name))
-
-
-_NUMBERS = Flow, Pair
 
 
 def _precision(constants: Iterable[NDArray[Any]]) -> np.dtype[Any]:

@@ -1,7 +1,9 @@
 """Queries: by SQLite and, where a server answers, by PostgreSQL, as by DuckDB; and what is refused."""
 
 import csv
+import itertools
 import os
+import re
 import shutil
 import sqlite3
 import subprocess
@@ -97,9 +99,9 @@ def test_query_reads_dates_and_missing_values_as_databases_have_them(tmp_path):
     export(run, tmp_path / "y.sql", verify=table)
     query, expected = (tmp_path / "y.sql").read_text("utf-8"), run.predict(table)
     texts = [str(day).replace("T", " ") for day in days]
-    rows = list(
-        zip(range(120), texts, *([x or "" for x in column] for column in (sizes, kinds)), strict=True)
-    )
+    gaps = itertools.cycle(["", "n/a", "7 m", "m7"])
+    written = [next(gaps) if size is None else f" {size} " for size in sizes]
+    rows = list(zip(range(120), texts, written, [kind or "" for kind in kinds], strict=True))
     with sqlite3.connect(":memory:") as connection:
         if ("ENABLE_MATH_FUNCTIONS",) in connection.execute("PRAGMA compile_options").fetchall():
             connection.execute("CREATE TABLE samples (id, day, size, kind)")  # as .import --csv has it
@@ -110,3 +112,15 @@ def test_query_reads_dates_and_missing_values_as_databases_have_them(tmp_path):
     rows = list(zip(range(120), texts, sizes, kinds, strict=True))
     duck.executemany("INSERT INTO samples VALUES (?, ?, ?, ?)", rows)
     assert np.allclose([row[1] for row in duck.execute(query).fetchall()], expected, 0, 1e-12)
+
+
+def test_query_that_fails_in_one_database_alone_is_not_verified(run, tmp_path):
+    export(run, tmp_path / "kind.sql", table="a b.things", verify=TABLE)
+    text = (tmp_path / "kind.sql").read_text("utf-8")
+    for wrong in (
+        "1 / 2 * 2",
+        "(1 - 1 / 2 * 2)",
+    ):  # 0 or 1 in SQLite, which divides whole numbers into such
+        (tmp_path / "kind.sql").write_text(re.sub(r" AS p1,", rf" + {wrong} AS p1,", text), "utf-8")
+        found = gn.verify_export(run, tmp_path / "kind.sql", TABLE, table="a b.things")
+        assert found.data.error > 0.1

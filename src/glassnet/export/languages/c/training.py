@@ -29,16 +29,15 @@ def require_trainable(model: Model) -> None:
         raise InputError(f"train=True: the loss {named} has no step in C; those of {listed(LOSSES)} have.")
 
 
-def about(model: Model, name: str) -> list[str]:
+def about(model: Model, name: str) -> str:
     """What a file says of its step."""
     labels = model.link == "softmax" or model.pair
     target = "the number of its label" if labels else counted(model.n_outputs, "target")
-    return [
-        "",
-        f"{name}_train_step moves the parameters, {name}_theta, by one update of gradient descent with",
-        f"momentum on a batch of n samples, up to {name}_BATCH: x has the inputs of one after the other, y",
-        f"{target} of each. It gives 1 and does nothing for another n, else 0.",
-    ]
+    return (
+        f"{name}_train_step moves the parameters, {name}_theta, by one update of gradient descent with "
+        f"momentum on a batch of n samples, up to {name}_BATCH: x has the inputs of one after the other, y "
+        f"{target} of each. It gives 1 and does nothing for another n, else 0."
+    )
 
 
 def training_functions(model: Model) -> tuple[str, list[str]]:

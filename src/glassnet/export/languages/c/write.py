@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from textwrap import TextWrapper
 
 import numpy as np
 
@@ -78,41 +79,37 @@ def _named(text: str, name: str) -> str:
 
 
 def _comment(model: Model, options: Options) -> str:
-    name, promised = options.name, promises(model, options)
-    lines = []
+    name, promised, texts = options.name, promises(model, options), []
     if promised == 0:
-        lines += [
-            "",
-            "The outputs have the bits of glassnet's own, by any compiler at any level. Compiling for a",
-            "processor that has a fused multiply-add (as by -march=native) makes it fast.",
-        ]
+        texts.append(
+            "The outputs have the bits of glassnet's own, by any compiler at any level. Compiling for a "
+            "processor that has a fused multiply-add (as by -march=native) makes it fast."
+        )
     elif promised:
-        lines += [
-            "",
-            f"The outputs are within {promised:g} of glassnet's own, of the largest one or of 1.",
-        ]
+        texts.append(f"The outputs are within {promised:g} of glassnet's own, of the largest one or of 1.")
     if options.precision in FIXED:
-        lines += [
-            "",
-            f"Weights are whole numbers up to {FIXED[options.precision]}, as each layer's inputs",
-            "become; their products are summed up exactly. Units, biases and functions are float.",
-        ]
-    lines += [
-        "",
-        f"-D{name}_TEST adds int {name}_test(void), the number of rows that come out wrong;",
-        f"-D{name}_MAIN adds a program that reads rows of numbers and prints the outputs of each, with",
-        f"-D{name}_TEST one that runs the test. The file is its own header: of several files that include",
-        f"it, all but one define {name}_HEADER before.",
+        texts.append(
+            f"Weights are whole numbers up to {FIXED[options.precision]}, as each layer's inputs become; "
+            "their products are summed up exactly. Units, biases and functions are float."
+        )
+    texts += [
+        f"-D{name}_TEST adds int {name}_test(void), the number of rows that come out wrong; "
+        f"-D{name}_MAIN adds a program that reads rows of numbers and prints the outputs of each, with "
+        f"-D{name}_TEST one that runs the test.",
+        "The file is its own header: of several files that include it, all but one define "
+        f"{name}_HEADER before.",
     ]
     if has_gradient(options):
-        lines += [
-            "",
-            f"{name}_gradient gives dy[output * {name}_INPUTS + input], the derivatives of the outputs.",
-        ]
+        texts.append(
+            f"{name}_gradient gives dy[output * {name}_INPUTS + input], the derivatives of the outputs."
+        )
     if trains(options):
-        lines += about(model, name)
+        texts.append(about(model, name))
+    lines = [line for text in texts for line in ("", *_WRAPPER.wrap(text))]
     return "\n".join([commented(model, "//"), *(f"// {line}".rstrip() for line in lines)])
 
+
+_WRAPPER = TextWrapper(100, break_long_words=False, break_on_hyphens=False)
 
 _INCLUDED = """\
 #include <float.h>

@@ -49,7 +49,7 @@ def explain(session: Session, what: str, **place: Any) -> dict[str, Any]:
 
 @question(row=Field(whole(0, _MOST_ROWS)))
 def sample(session: Session, row: int) -> dict[str, Any]:
-    """What a sample makes of every unit, and its loss of it: activations and deltas, layer by layer.
+    """What every unit answers for a sample, and the deltas of the sample's loss, layer by layer.
 
     The numbers are those of `explain`. The first of the lists are the inputs', which have no deltas.
     """

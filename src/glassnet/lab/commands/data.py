@@ -5,16 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from glassnet.errors import InputError
-from glassnet.lab.commands.schema import (
-    MOST_TEXT,
-    Field,
-    command,
-    many,
-    number,
-    record,
-    text,
-    whole,
-)
+from glassnet.lab.commands.schema import MOST_TEXT, Field, command, many, number, record, text, whole
 from glassnet.lab.sources import study_of_points, study_of_set, study_of_text
 from glassnet.utils.settings_checks import or_none
 

@@ -9,7 +9,6 @@ from typing import Any, TypeVar
 from glassnet.errors import GlassnetError, InputError, InputTypeError, unknown_name
 from glassnet.utils.settings_checks import Check, as_real
 
-MOST_ITERATIONS = 10_000_000
 MOST_TEXT = 8_000_000
 """Characters of a table or a lesson that comes through a page."""
 

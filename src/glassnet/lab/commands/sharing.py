@@ -7,22 +7,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from glassnet.errors import InputError
-from glassnet.lab.commands.schema import (
-    MOST_ITERATIONS,
-    MOST_TEXT,
-    Field,
-    command,
-    many,
-    question,
-    text,
-    whole,
-)
+from glassnet.lab.commands.schema import MOST_TEXT, Field, command, many, question, text, whole
 from glassnet.lab.lessons.code import as_python
 from glassnet.lab.lessons.events import OF_TRAINING
 from glassnet.lab.lessons.lesson import (
     CONTROLS,
     MOST_AT_ONCE,
     MOST_BESIDE,
+    MOST_ITERATIONS,
     find_lesson,
     lesson_text,
     read_lesson,

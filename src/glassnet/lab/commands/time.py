@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from glassnet.errors import InputError, unknown_name
-from glassnet.lab.commands.schema import MOST_ITERATIONS, Field, command, question, text, whole
+from glassnet.lab.commands.schema import Field, command, question, text, whole
+from glassnet.lab.lessons.lesson import MOST_ITERATIONS
 from glassnet.utils.settings_checks import or_none
 
 MOST_STEPS = 100_000

@@ -12,9 +12,10 @@ from glassnet.errors import GlassnetError, InputError, prefixed, unknown_name
 from glassnet.experiments.library import to_toml
 from glassnet.lab.lessons.recipe import study_of
 from glassnet.lab.study import Study
+from glassnet.utils.settings_checks import one_of
 
 VERSION = 1
-MOST_EVENTS, MOST_NOTES, MOST_ITERATION = 10_000, 500, 10_000_000
+MOST_EVENTS, MOST_NOTES, MOST_ITERATIONS = 10_000, 500, 10_000_000
 MOST_BESIDE, MOST_AT_ONCE = 4, 5_000
 
 CONTROLS = (
@@ -113,34 +114,20 @@ def read_lesson(text: str) -> Lesson:
 
 def _lesson(known: Mapping[str, Any]) -> Lesson:
     iterations = _whole(known.get("iterations", 1000), "iterations", 1)
-    study = study_of(
-        {key: known[key] for key in ("data", "network", "training") if key in known}, iterations
-    )
-    events = known.get("events", [])
-    if len(events) > MOST_EVENTS:
-        raise InputError(f"It has {len(events):,} events; expected at most {MOST_EVENTS:,}.")
+    study = study_of(known, iterations)
+    events = _entries(known, "events", MOST_EVENTS)
     for event in events:
         _whole(event.get("iteration"), "an event's iteration", 0)
         what = [key for key in event if key != "iteration"]
         if len(what) != 1 or what[0] not in EVENTS:
             raise InputError(f"An event is an iteration and one of {', '.join(EVENTS)}, not {event!r:.80}.")
-    beside = known.get("beside", [])
-    if len(beside) > MOST_BESIDE:
-        raise InputError(f"It has {len(beside)} branches beside; expected at most {MOST_BESIDE}.")
+    beside = _entries(known, "beside", MOST_BESIDE)
     for one in beside:
         if _whole(one.get("iterations", 100), "a branch's iterations", 1) > MOST_AT_ONCE:
             raise InputError(f"A branch beside trains at most {MOST_AT_ONCE:,} iterations at once.")
-    notes = known.get("notes", [])
-    if len(notes) > MOST_NOTES:
-        raise InputError(f"It has {len(notes):,} notes; expected at most {MOST_NOTES:,}.")
-    hidden = tuple(known.get("hidden", ()))
-    for name in hidden:
-        if name not in CONTROLS:
-            raise unknown_name("part to hide", name, CONTROLS)
-    opens = known.get("opens", "")
-    if opens and opens not in CONTROLS:
-        raise unknown_name("tab to open", opens, CONTROLS)
-    pace = known.get("pace")
+    notes = _entries(known, "notes", MOST_NOTES)
+    check = one_of(CONTROLS)
+    opens, pace = known.get("opens", ""), known.get("pace")
     return Lesson(
         str(known.get("title", ""))[:200],
         study,
@@ -148,14 +135,21 @@ def _lesson(known: Mapping[str, Any]) -> Lesson:
         tuple(sorted(events, key=lambda event: event["iteration"])),
         tuple(beside),
         {_whole(note["iteration"], "a note's iteration", 0): str(note["text"])[:4000] for note in notes},
-        hidden,
-        opens,
+        tuple(check(name, "part to hide") for name in known.get("hidden", ())),
+        check(opens, "tab to open") if opens else "",
         None if pace is None else _whole(pace, "pace", 1),
     )
 
 
+def _entries(known: Mapping[str, Any], name: str, most: int) -> list[Any]:
+    entries: list[Any] = known.get(name, [])
+    if len(entries) > most:
+        raise InputError(f"It has {len(entries):,} entries in [[{name}]]; expected at most {most:,}.")
+    return entries
+
+
 def _whole(value: Any, name: str, low: int) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= MOST_ITERATION:
+    if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= MOST_ITERATIONS:
         raise InputError(f"{name} is {value!r:.40}; expected a whole number from {low} on.")
     return value
 

@@ -46,16 +46,12 @@ def recipe_of(study: Study) -> dict[str, Any]:
     return recipe
 
 
-def study_of(recipe: Mapping[str, Any], iterations: int | None = None) -> Study:
+def study_of(recipe: Mapping[str, Any], iterations: int) -> Study:
     """The study of a recipe; InputError and InputTypeError where it cannot be followed."""
-    for key in recipe:
-        if key not in ("data", "network", "training"):
-            raise InputError(f"A lesson has no section {key!r}; expected data, network, training.")
-    if "network" in recipe:  # which may be anybody's
-        check_sizes(recipe["network"]["sizes"])
     study = base_study(recipe["data"])
     if "network" in recipe:
         known = recipe["network"]
+        check_sizes(known["sizes"])  # which may be anybody's
         network = Network(known["sizes"], known["hidden"], known["output"], known.get("loss"))
         study = study.with_network(network)
     settings = dict(recipe.get("training", {}))
@@ -72,7 +68,7 @@ def study_of(recipe: Mapping[str, Any], iterations: int | None = None) -> Study:
         study = study.restarted()
     if settings:
         study = study.with_settings(**settings)
-    return study if iterations is None else replace(study, iterations=iterations)
+    return replace(study, iterations=iterations)
 
 
 def plain_data(data: Data) -> dict[str, Any]:

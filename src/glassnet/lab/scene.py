@@ -14,8 +14,7 @@ from glassnet.errors import InputError
 from glassnet.lab.frame import as_bytes
 from glassnet.lab.study import Data
 from glassnet.nn.network import Network
-from glassnet.plots import picture_data
-from glassnet.plots.picture_data import chosen_samples
+from glassnet.plots.picture_data import chosen_samples, predict
 from glassnet.plots.projection import Axes, make_projection, spans
 from glassnet.plots.style import certainty
 from glassnet.training.run import TrainingRun
@@ -173,7 +172,7 @@ def _predict(
     """`predict` in blocks so small that matrix products take one thread: training has the others."""
     most = max(n_in * n_out for n_in, n_out in pairwise(run.network.sizes))
     rows = max(16, _ONE_THREAD // most)
-    return picture_data.predict(run.network, run.theta, X, pick, run.encoding.scaling, rows)
+    return predict(run.network, run.theta, X, pick, run.encoding.scaling, rows)
 
 
 def _answers(run: TrainingRun, X: Array) -> tuple[Array, Array]:

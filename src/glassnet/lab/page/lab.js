@@ -870,11 +870,13 @@ class NetworkView {
   }
 
   // The places of all units that fit: { layer, unit, x, y, size }; others of a layer are counted.
-  arrange(width, height) {
+  arrange(pen) {
+    const { width, height } = this.canvas;
     const { sizes } = this.lab.setup.network;
     const names = [...(this.lab.samples?.inputs ?? []), ...this.lab.setup.data.classes, this.lab.setup.data.target];
-    this.longest = Math.min(18, Math.floor(width / 30), Math.max(...names.map((name) => name.length)));
-    const [top, bottom, side] = [26, 22, Math.max(40, 18 + 6.4 * this.longest)];
+    this.longest = Math.min(18, Math.floor(width / 30));
+    const widest = Math.max(...names.map((name) => pen.measureText(cut(name, this.longest)).width));
+    const [top, bottom, side] = [26, 22, Math.max(40, 18 + widest)];
     const most = Math.max(2, Math.floor((height - top - bottom) / 20));
     const shown = sizes.map((n) => (n > most ? most - 1 : n));
     const tallest = Math.max(...shown.map((n, l) => (n < sizes[l] ? n + 1 : n)));
@@ -915,7 +917,7 @@ class NetworkView {
     const { arrays, setup, palette } = this.lab;
     const { sizes, hidden, output } = setup.network;
     this.hint.title = this.ofSample ? "Press a sample on the map to choose it, or give its number in the inspector" : "";
-    this.arrange(this.canvas.width, this.canvas.height);
+    this.arrange(pen);
     this.layers = placesOf(sizes);
     for (const unit of this.units[0]) this.drawUnit(pen, unit, arrays, palette);
     for (const more of this.rest) if (more) write(pen, `+${count(more.more)}`, more.x, more.y, palette.soft);
@@ -2489,10 +2491,10 @@ class Lab {
   // What a lesson hides, and the tab that it opens.
   putAway() {
     const { hidden, opens } = this.setup;
-    ["data", "layers", "training"].forEach((name, i) => (this.panels[i].node.hidden = hidden.includes(name)));
+    const away = ["data", "layers", "training"].map((name) => hidden.includes(name));
+    this.panels.forEach(({ node }, i) => (node.hidden = away[i]));
     this.views[0].title.textContent = this.setup.data.classes.length ? "Decision map" : "Prediction";
-    const away = ["data", "layers", "training"].every((name) => hidden.includes(name));
-    this.root.classList.toggle("is-without-side", away);
+    this.root.classList.toggle("is-without-side", away.every(Boolean));
     const names = Object.keys(this.lows);
     [...this.bar.children].forEach((tab, i) => (tab.hidden = hidden.includes(CONTROLS[names[i]])));
     const open = opens ? names.find((name) => CONTROLS[name] === opens) : null;

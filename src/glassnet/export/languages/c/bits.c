@@ -221,11 +221,18 @@ static N_real N_exp_link(N_real x) {
   return N_flush(N_fma(scale, p, scale) * (up ? N_UP : N_DOWN));
 }
 
-static void N_softmax(N_real *z, int classes) {
+// e^(z - the largest z) in place of z, and the sum.
+static N_real N_exponentials(N_real *z, int classes) {
   N_real most = z[0], sum = 0;
   int c;
   for (c = 1; c < classes; ++c) most = N_max(most, z[c]);
   for (c = 0; c < classes; ++c) sum += z[c] = N_exp_negative(z[c] - most);
+  return sum;
+}
+
+static void N_softmax(N_real *z, int classes) {
+  const N_real sum = N_exponentials(z, classes);
+  int c;
   for (c = 0; c < classes; ++c) z[c] = N_flush(z[c] / sum);
 }
 

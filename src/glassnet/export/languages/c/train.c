@@ -23,11 +23,8 @@ static N_real N_poisson(N_real z, N_real y) {
 
 // The same of all classes, in place of z.
 static void N_cross_entropy(N_real *z, int classes, int target, N_real on, N_real off) {
-  N_real most = z[0], sum = 0, inverse;
+  const N_real inverse = 1 / N_exponentials(z, classes);
   int c;
-  for (c = 1; c < classes; ++c) most = N_max(most, z[c]);
-  for (c = 0; c < classes; ++c) sum += z[c] = N_exp_negative(z[c] - most);
-  inverse = 1 / sum;
   for (c = 0; c < classes; ++c) z[c] = N_fused(z[c], inverse, c == target ? -on : -off);
 }
 

@@ -100,6 +100,11 @@ class Model:
         """The precision of the networks."""
         return self.members[0].theta.flat.dtype
 
+    @property
+    def has_steps(self) -> bool:
+        """Whether steps stand before a network; they compute in float64."""
+        return any(column.steps for member in self.members for column in member.columns)
+
     def in_precision(self, name: str) -> Model:
         """The model with networks in float64 or float32; in whole numbers, as it is."""
         if name not in ("float64", "float32"):

@@ -61,9 +61,8 @@ def run(path: Path, model: Model, options: Options, values: Floats) -> Ran:
 
 
 def _taken(model: Model, precision: str) -> Any:
-    """The precision of the rows: float64 where something stands before a network."""
-    stepped = any(column.steps for member in model.members for column in member.columns)
-    return getattr(require("torch"), "float64" if stepped else precision)
+    """The precision of the rows."""
+    return getattr(require("torch"), "float64" if model.has_steps else precision)
 
 
 def _module(model: Model, precision: str) -> Any:
@@ -92,10 +91,8 @@ def _network(model: Model, member: Member, precision: str) -> Any:
     torch = require("torch")
     nn, dtype, network, layers = torch.nn, getattr(torch, precision), member.network, []
     places = [column.feature for column in member.columns]
-    if any(column.steps for column in member.columns) or places != [*range(len(model.features))]:
-        layers.append(_module_of(lambda x: _stepped(x, member.columns).to(dtype)))
-    elif _taken(model, precision) != dtype:
-        layers.append(_module_of(lambda x: x.to(dtype)))
+    if model.has_steps or places != [*range(len(model.features))]:
+        layers.append(_module_of(lambda x: _inputs(x, member.columns).to(dtype)))
     names = [*(record.name for record in network.hidden), None]
     for W, b, name in zip(member.theta.weights, member.theta.biases, names, strict=True):
         linear = nn.utils.skip_init(nn.Linear, *W.shape, dtype=dtype)
@@ -163,7 +160,7 @@ class _Numbers:
         return self._torch.where(condition, self._wide(yes), self._wide(no))
 
 
-def _stepped(x: Any, columns: Sequence[Column]) -> Any:
+def _inputs(x: Any, columns: Sequence[Column]) -> Any:
     """A network's inputs in float64."""
     torch, parts, numbers = require("torch"), [], _Numbers()
     for places, steps in side_by_side(columns):

@@ -30,8 +30,7 @@ def write(model: Model, options: Options) -> bytes:
     """
     helper = require("onnx").helper
     precision, kind_of = np.dtype(options.precision), helper.np_dtype_to_tensor_dtype
-    stepped = any(column.steps for member in model.members for column in member.columns)
-    taken = np.dtype(np.float64) if stepped else precision
+    taken = np.dtype(np.float64) if model.has_steps else precision
     wide = model.wide and model.members[0].mean is not None
     given = np.dtype(np.float64) if wide else precision
     nodes = Nodes(np.float64)
@@ -126,11 +125,7 @@ def _outputs(
     x, mean = Value(nodes, "x"), None
     for number, member in enumerate(model.members, 1):
         mark = f"m{number}." if len(model.members) > 1 else ""
-        X = x
-        if taken != precision or any(column.steps for column in member.columns):
-            X = nodes.cast(_stepped(nodes, x, member.columns, len(model.features)), taken, precision)
-        elif [column.feature for column in member.columns] != [*range(len(model.features))]:
-            X = nodes.columns(x, [column.feature for column in member.columns])
+        X = nodes.cast(_inputs(nodes, x, member.columns, len(model.features)), taken, precision)
         Y = _network(nodes, model, member, X, mark, precision)
         if member.mean is not None:
             Y = nodes.cast(Y, precision, float) * np.array(member.scale) + np.array(member.mean)
@@ -143,8 +138,8 @@ def _outputs(
     return nodes.cast(mean, float, given)
 
 
-def _stepped(nodes: Nodes, x: Value, columns: Sequence[Column], width: int) -> Value:
-    """A network's inputs in float64; neighbors with the same steps are computed at once."""
+def _inputs(nodes: Nodes, x: Value, columns: Sequence[Column], width: int) -> Value:
+    """A network's inputs in the precision of x; neighbors with the same steps are computed at once."""
     parts = []
     for places, steps in side_by_side(columns):
         v = x if places == [*range(width)] else nodes.columns(x, places)

@@ -77,10 +77,10 @@ class Duals:
 
 def slope_of(steps: Sequence[Step], values: Any, np: Any) -> Any:
     """The derivative of what steps make of a feature's number: a float where it is the same everywhere."""
-    made, duals = Dual(values, 1.0), Duals(np)
+    dual, duals = Dual(values, 1.0), Duals(np)
     for step in steps:
-        made = STEPS[step.name](duals, made, *step.numbers)
-    return made.slope
+        dual = STEPS[step.name](duals, dual, *step.numbers)
+    return dual.slope
 
 
 def _dual(value: Any) -> Dual:

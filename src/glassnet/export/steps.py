@@ -22,8 +22,8 @@ class Step(NamedTuple):
     numbers: tuple[float, ...] = ()
 
     def __call__(self, values: Floats) -> Floats:
-        made: Floats = STEPS[self.name](numpy, values, *self.numbers)
-        return made
+        result: Floats = STEPS[self.name](numpy, values, *self.numbers)
+        return result
 
 
 def _remainder(np: Any, v: Any, c: float) -> Any:

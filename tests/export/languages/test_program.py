@@ -128,7 +128,11 @@ def test_file_computes_ensembles_of_several_answers_with_any_names(suffix, mode,
 
 @pytest.mark.parametrize(
     ("suffix", "name"),
-    [*((".m", name) for name in ("predict", "W1", "dense", "x", "exp")), (".java", "math")],
+    [
+        *((".m", name) for name in ("predict", "W1", "dense", "x", "exp", "while")),
+        (".java", "math"),
+        (".go", "map"),
+    ],
 )
 def test_file_refuses_a_name_that_it_uses_itself(suffix, name, tmp_path):
     network = gn.Network((1, 2, 1), output="identity")

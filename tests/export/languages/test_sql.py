@@ -124,3 +124,8 @@ def test_query_that_fails_in_one_database_alone_is_not_verified(run, tmp_path):
         (tmp_path / "kind.sql").write_text(re.sub(r" AS p1,", rf" + {wrong} AS p1,", text), "utf-8")
         found = gn.verify_export(run, tmp_path / "kind.sql", TABLE, table="a b.things")
         assert found.data.error > 0.1
+
+
+@pytest.mark.parametrize("table", ["data", "main.data"])
+def test_query_of_a_table_called_data_is_verified(run, table, tmp_path):
+    assert export(run, tmp_path / "kind.sql", table=table, verify=TABLE).passed

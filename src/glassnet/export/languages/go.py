@@ -3,7 +3,15 @@
 from __future__ import annotations
 
 from glassnet.export.languages.language import Language, Options
-from glassnet.export.languages.program import Tables, commented, file_of, parts_of, promises, quoted
+from glassnet.export.languages.program import (
+    Tables,
+    commented,
+    file_of,
+    parts_of,
+    promises,
+    quoted,
+    require_unused,
+)
 from glassnet.export.languages.running import Filter
 from glassnet.export.languages.translation import Dialect
 from glassnet.export.model import Model
@@ -66,8 +74,16 @@ func Predict(x []float64) []string {
 }"""
 
 
+_WORDS = (
+    "_ break case chan const continue default defer else fallthrough for func go goto if import interface "
+    "main map package range return select struct switch type var"
+)
+"""What a package of functions cannot be called."""
+
+
 def write(model: Model, options: Options) -> bytes:
     """The file's bytes: ASCII, whatever the names and labels are."""
+    require_unused(options.name, [_WORDS])
     parts = parts_of(model, _DIALECT, _TABLES, _PREDICT)
     imports = ['import "math"'] * any("math." in part for part in parts)
     return file_of([commented(model, "//"), f"package {options.name}", *imports, *parts])

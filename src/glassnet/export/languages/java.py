@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import re
+import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -90,9 +90,8 @@ def write(model: Model, options: Options) -> bytes:
         lines.append(f"static final double[] {name} = numbers(\n{_numbers(values.ravel().tolist())});")
     functions = [_NUMBERS, *in_dialect(program.functions, _DIALECT), *[_PREDICT] * model.is_classifier]
     require_unused(_class(options), functions)
-    inside = "\n\n".join(["\n".join(lines), *functions]).replace("\n", "\n    ")
-    text = f"{commented(model, '//')}\nclass {_class(options)} {{\n    {inside}\n}}\n"
-    return re.sub(r" +$", "", text, flags=re.MULTILINE).encode("ascii")
+    inside = textwrap.indent("\n\n".join(["\n".join(lines), *functions]), "    ")
+    return f"{commented(model, '//')}\nclass {_class(options)} {{\n{inside}\n}}\n".encode("ascii")
 
 
 def _numbers(values: Sequence[float]) -> str:

@@ -85,6 +85,13 @@ function y = {name}(x)
 end"""
 
 
+_WORDS = (
+    "break case catch classdef continue do else elseif end endfunction endif endswitch endwhile for "
+    "function global if otherwise parfor persistent return spmd switch try until unwind_protect while"
+)
+"""Words of Octave and MATLAB, which name no function."""
+
+
 def write(model: Model, options: Options) -> bytes:
     """The file's bytes."""
     program, texts = program_of(model, by_entries=False), texts_of(model)
@@ -101,7 +108,7 @@ def write(model: Model, options: Options) -> bytes:
     for name, values in program.constants.items():
         numbers = wrapped("    result = [", map(repr, values.ravel().tolist()), "    ];", " ...")
         constants.append("\n".join([f"function result = {name}()", *numbers, "end"]))
-    require_unused(options.name, [*functions, *constants])
+    require_unused(options.name, [*functions, *constants, _WORDS])
     comment = "\n".join([*usage, "%", commented(model, "%", 1)])
     return file_of([comment, first, *functions, *constants])
 

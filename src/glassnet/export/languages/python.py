@@ -113,11 +113,10 @@ def _plain(program: Program) -> list[str]:
 def run(path: Path, model: Model, options: Options, values: Floats) -> Ran:
     """Run the file in this process."""
     functions = runpy.run_path(str(path))
-    outputs = functions[outputs_name(model)]
-    numbers = functions.get("label_numbers", lambda x: [])
+    parts = [functions[name] for name in (outputs_name(model), "label_numbers")[: 1 + model.is_classifier]]
     if "np" in functions:
-        return ran(model, np.hstack([f(values) for f in ([outputs, numbers][: 1 + model.is_classifier])]))
-    return ran(model, [[*outputs(row), *numbers(row)] for row in values.tolist()])
+        return ran(model, np.hstack([part(values) for part in parts]))
+    return ran(model, [[number for part in parts for number in part(row)] for row in values.tolist()])
 
 
 LANGUAGE = Language(

@@ -25,7 +25,7 @@ def number_text(value: float) -> str:
     return text if "e" in text else f"{text}e0"  # without exponent it is a decimal for some
 
 
-DIALECT = Dialect(
+_DIALECT = Dialect(
     number=number_text,
     calls={
         **{name: f"{name.upper()}({{0}})" for name in ("abs", "floor", "tanh")},
@@ -102,7 +102,7 @@ class Columns:
                 return self.each("y", (f"{column} * {scale!r} + {mean!r}" for column, scale, mean in parts))
             case "both":
                 return [*self.each("p", [f"1.0 - {h[0]}"]), h[0]]
-        if name in DIALECT.calls:
+        if name in _DIALECT.calls:
             return self.each("h", (f"{name}({column})" for column in h))
         return [self._activation(definitions()[name], column) for column in h]
 
@@ -159,9 +159,9 @@ def _said(node: ast.expr) -> str:
     """A column's expression; a chain of choices is one CASE, because SQLite bounds how deep these nest."""
     whens = ""
     while isinstance(node, ast.IfExp):
-        whens += f"WHEN {expression(node.test, DIALECT)} THEN {expression(node.body, DIALECT)} "
+        whens += f"WHEN {expression(node.test, _DIALECT)} THEN {expression(node.body, _DIALECT)} "
         node = node.orelse
-    last = expression(node, DIALECT)
+    last = expression(node, _DIALECT)
     return f"CASE {whens}ELSE {last} END" if whens else last
 
 
@@ -177,14 +177,10 @@ class _Names(ast.NodeTransformer):
     def visit_BinOp(self, node: ast.BinOp) -> ast.expr:
         self.generic_visit(node)
         undefined = isinstance(node.op, ast.Sub) and not isinstance(node.right, ast.Constant)
-        return _call("known", node) if undefined else node  # infinity - infinity
+        return ast.Call(ast.Name("known"), [node], []) if undefined else node  # infinity - infinity
 
     def visit_Subscript(self, node: ast.Subscript) -> ast.expr:
         return ast.Name(f"x{int(ast.unparse(node.slice)) + 1}")
-
-
-def _call(name: str, node: ast.expr) -> ast.expr:
-    return ast.Call(ast.Name(name), [node], [])
 
 
 def _with(node: ast.expr, known: Mapping[str, ast.expr]) -> ast.expr:
@@ -195,7 +191,7 @@ def _with(node: ast.expr, known: Mapping[str, ast.expr]) -> ast.expr:
 def _names(node: ast.expr) -> set[str]:
     """The columns that an expression uses."""
     names = {part.id for part in ast.walk(node) if isinstance(part, ast.Name)}
-    return names - DIALECT.calls.keys()
+    return names - _DIALECT.calls.keys()
 
 
 def _affine(weights: Sequence[float], bias: float, h: Sequence[str]) -> str:

@@ -63,7 +63,7 @@ def _by_sqlite(query: str, model: Model, options: Options, columns: Sequence[NDA
     table = table_parts(options)
     with contextlib.closing(sqlite3.connect(":memory:")) as connection:
         for schema in table[:-1]:
-            if schema.lower() not in ('"main"', '"temp"'):
+            if schema.lower() != '"main"':
                 connection.execute(f"ATTACH ':memory:' AS {schema}")
         connection.execute(f"CREATE TABLE {'.'.join(table)} ({', '.join(described)})")
         marks = ", ".join("?" * len(values))
@@ -89,6 +89,7 @@ def _by_duckdb(query: str, model: Model, options: Options, columns: Sequence[NDA
             connection.execute(f"CREATE SCHEMA IF NOT EXISTS {'.'.join(table[:-1])}")
         selected = ", ".join([f"id AS {identifier(options.settings['key'])}", *names])
         connection.execute(f"CREATE TABLE {'.'.join(table)} AS SELECT {selected} FROM data")
+        connection.unregister("data")  # which would hide a table of this name
         rows: list[Any] = connection.execute(_in_order(query, options)).fetchall()
         return rows
 

@@ -127,6 +127,7 @@ def test_refused_command_lets_training_play_on_as_it_was(session, do, message):
             for anew in (False, True)
         ]
     }
+    session.looked_at = session.current
     do("end_at", iteration=10_000_000)
     do("pace", iterations=1)
     do("play")
@@ -506,12 +507,12 @@ def test_report_is_of_the_state_that_is_shown_with_the_branch_under_a_slider(ses
 @pytest.mark.parametrize(("anew", "loss_of"), [(True, 0), (False, 5)])
 def test_remedies_are_tried_on_the_branch_that_was_looked_at(session, do, anew, loss_of):
     session.diagnosis = {
-        "branch": "Run",
         "findings": [
             {"name": name, "remedy": {"changes": changes, "anew": anew, "words": ""}}
             for name, changes in (("one", {"l2": 0.5}), ("two", {"optimizer": {"name": "adam"}}))
         ],
     }
+    session.looked_at = session.current
     do("step", n=5)
     for finding in (0, 1):
         do("try_remedy", finding=finding)
@@ -519,6 +520,8 @@ def test_remedies_are_tried_on_the_branch_that_was_looked_at(session, do, anew, 
     assert session.study.settings.get("l2", 0) == 0
     assert session.current.name == "Mend two"
     assert session.current.tape.losses[loss_of] == session.branches[0].tape.losses[loss_of]
+    do("data", name="xor")  # which has a branch of the same name
+    assert "is gone" in session.command({"do": "try_remedy", "finding": 0})["error"]
 
 
 def test_diagnose_finds_why_and_its_remedy_goes_on_a_branch():

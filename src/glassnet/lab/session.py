@@ -83,6 +83,7 @@ class Session:
         self.hidden: tuple[str, ...] = ()
         self.closed = self.diagnosing = False
         self.diagnosis: dict[str, Any] | None = None
+        self.looked_at: Branch | None = None  # the one that was diagnosed
         if isinstance(X, Lesson):
             with collected():
                 self.play_lesson(X)
@@ -388,10 +389,8 @@ class Session:
         """Show the next state of the past, up to the newest, from which training goes on."""
         last = self._run.iterations
         self.seek(min(wound.iterations + (self.pace or max(1, last // REPLAY_FRAMES)), last))
-        with self._changed:
-            if self._wound is None and last >= self.end:
-                self._goal = None
-                self.news()
+        if self._wound is None and last >= self.end:
+            self.halt()
 
     def _advance(self, n: int, stops: bool = True) -> None:
         """Make n iterations; a command that waits ends them early, where it may."""

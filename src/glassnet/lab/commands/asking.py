@@ -81,7 +81,7 @@ def diagnose(session: Session) -> dict[str, Any]:
     moment = session.moment()
     if session.diagnosing:
         return {"looking": True}
-    session.diagnosing, session.diagnosis = True, None
+    session.diagnosing, session.diagnosis, session.looked_at = True, None, session.current
     session.news()
 
     def look() -> None:
@@ -115,17 +115,16 @@ def findings(session: Session) -> dict[str, Any]:
 @command(finding=Field(whole(0, 100)))
 def try_remedy(session: Session, finding: int) -> None:
     """Train with the remedy of a finding, on a branch of its own beside the one that was looked at."""
-    diagnosis = session.diagnosis or {}
-    found = diagnosis.get("findings", [])
+    found, looked_at = (session.diagnosis or {}).get("findings", []), session.looked_at
     if finding >= len(found):
         raise InputError(f"There is no finding {finding}; there are {len(found)}.")
     remedy = found[finding]["remedy"]
     changes = remedy["changes"]
     if not changes:
         raise InputError(f"No setting does this: {remedy['words']}")
+    if looked_at not in session.branches:
+        raise InputError("The branch that was looked at is gone: look for reasons again.")
     name = f"Mend {found[finding]['name'].replace('_', ' ')}"[:40]
-    named = [branch for branch in session.branches if branch.name == diagnosis.get("branch")]
-    looked_at = named[0] if named else session.current
     if remedy["anew"]:
         study = looked_at.study
         if "network" in changes:

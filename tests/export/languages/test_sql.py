@@ -1,5 +1,6 @@
-"""Queries: by SQLite and, where a server answers, by PostgreSQL, as by DuckDB; and what is refused."""
+"""Queries: what databases give, PostgreSQL too where a server answers; and what is refused."""
 
+import contextlib
 import csv
 import itertools
 import os
@@ -15,6 +16,7 @@ import pytest
 import glassnet as gn
 from glassnet.errors import InputError
 from glassnet.export.exporting import export
+from glassnet.export.languages.sql.run import sqlite_computes
 
 RNG = np.random.default_rng(0)
 TABLE = {
@@ -33,38 +35,21 @@ def run():
     return gn.train(network, data, iterations=20, random_state=0)
 
 
-def rows_as_expected(run, rows):
-    expected = run.predict_proba({name: TABLE[name] for name in FEATURES})
-    found = np.array([row[1:4] for row in rows], float)
-    labels = [row[4] for row in rows]
-    assert list(run.predict({name: TABLE[name] for name in FEATURES})) == labels
-    return np.abs(found - expected).max() < 1e-12
-
-
-CREATE = 'CREATE TABLE things (id INTEGER, "the ""size""" DOUBLE PRECISION, color VARCHAR)'
-ROWS = list(zip(*(TABLE[name].tolist() for name in ["id", *FEATURES]), strict=True))
-
-
-def test_query_runs_in_sqlite(run, tmp_path):
-    export(run, tmp_path / "kind.sql", table="main.things", verify=TABLE)
-    with sqlite3.connect(":memory:") as connection:
-        if ("ENABLE_MATH_FUNCTIONS",) not in connection.execute("PRAGMA compile_options").fetchall():
-            pytest.skip("this SQLite has no exp")
-        connection.execute(CREATE)
-        connection.executemany("INSERT INTO things VALUES (?, ?, ?)", ROWS)
-        rows = connection.execute((tmp_path / "kind.sql").read_text("utf-8")).fetchall()
-    assert rows_as_expected(run, rows)
-
-
 @pytest.mark.skipif(not os.environ.get("PGHOST"), reason="PGHOST names no server of PostgreSQL")
 def test_query_runs_in_postgresql(run, tmp_path):
     export(run, tmp_path / "kind.sql", table="things")
     query = (tmp_path / "kind.sql").read_text("utf-8")
-    values = ", ".join(f"({key}, {size}, $${color}$$)" for key, size, color in ROWS)
-    script = f"{CREATE.replace('TABLE', 'TEMPORARY TABLE')}; INSERT INTO things VALUES {values};\n{query};"
+    rows = zip(*(TABLE[name].tolist() for name in ["id", *FEATURES]), strict=True)
+    values = ", ".join(f"({key}, {size}, $${color}$$)" for key, size, color in rows)
+    script = f"""\
+CREATE TEMPORARY TABLE things (id INTEGER, "the ""size""\" DOUBLE PRECISION, color VARCHAR);
+INSERT INTO things VALUES {values};
+{query};"""
     psql = [shutil.which("psql"), "--quiet", "--csv", "--tuples-only", "--set", "ON_ERROR_STOP=1"]
     done = subprocess.run(psql, input=script, capture_output=True, text=True, check=True)
-    assert rows_as_expected(run, list(csv.reader(done.stdout.splitlines())))
+    _, *probabilities, labels = zip(*csv.reader(done.stdout.splitlines()), strict=True)
+    assert np.allclose(np.array(probabilities, float).T, run.predict_proba(TABLE), 0, 1e-12)
+    assert list(labels) == list(run.predict(TABLE))
 
 
 def test_query_of_20_100_2_is_small(tmp_path):
@@ -102,8 +87,8 @@ def test_query_reads_dates_and_missing_values_as_databases_have_them(tmp_path):
     gaps = itertools.cycle(["", "n/a", "7 m", "m7"])
     written = [next(gaps) if size is None else f" {size} " for size in sizes]
     rows = list(zip(range(120), texts, written, [kind or "" for kind in kinds], strict=True))
-    with sqlite3.connect(":memory:") as connection:
-        if ("ENABLE_MATH_FUNCTIONS",) in connection.execute("PRAGMA compile_options").fetchall():
+    if sqlite_computes():
+        with contextlib.closing(sqlite3.connect(":memory:")) as connection:
             connection.execute("CREATE TABLE samples (id, day, size, kind)")  # as .import --csv has it
             connection.executemany("INSERT INTO samples VALUES (?, ?, ?, ?)", rows)
             assert np.allclose([row[1] for row in connection.execute(query)], expected, 0, 1e-12)
@@ -114,6 +99,7 @@ def test_query_reads_dates_and_missing_values_as_databases_have_them(tmp_path):
     assert np.allclose([row[1] for row in duck.execute(query).fetchall()], expected, 0, 1e-12)
 
 
+@pytest.mark.skipif(not sqlite_computes(), reason="this SQLite has no exp")
 def test_query_that_fails_in_one_database_alone_is_not_verified(run, tmp_path):
     export(run, tmp_path / "kind.sql", table="a b.things", verify=TABLE)
     text = (tmp_path / "kind.sql").read_text("utf-8")

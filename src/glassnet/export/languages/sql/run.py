@@ -31,7 +31,7 @@ def run(path: Path, model: Model, options: Options, values: Floats) -> Ran:
     answers = [
         _ran(model, by(query, model, options, columns))
         for by, there in (
-            (_by_sqlite, _sqlite_computes()),
+            (_by_sqlite, sqlite_computes()),
             (_by_duckdb, importlib.util.find_spec("duckdb")),
         )
         if there
@@ -48,7 +48,8 @@ def run(path: Path, model: Model, options: Options, values: Floats) -> Ran:
     return max(answers, key=far)
 
 
-def _sqlite_computes() -> bool:
+def sqlite_computes() -> bool:
+    """Whether this Python's SQLite has functions such as exp."""
     with contextlib.closing(sqlite3.connect(":memory:")) as connection:
         return ("ENABLE_MATH_FUNCTIONS",) in connection.execute("PRAGMA compile_options").fetchall()
 

@@ -103,7 +103,7 @@ class Curve:
         else:
             edges = np.linspace(x[0], x[-1], columns + 1)[:-1]
         first = np.unique(np.ceil((edges - x[0]) / x.step).astype(np.intp))
-        first[0] = 0
+        first[0] = 0  # which exp and log may miss by a bit
         narrow = np.count_nonzero(np.diff(first, append=len(y)) < 2 * BLOCK)
         blocks = np.rint(first[narrow:] / BLOCK).astype(np.intp)
         first[narrow:] = blocks * BLOCK

@@ -233,7 +233,8 @@ class Canvas {
     const pen = node.getContext("2d");
     if (node.width !== width || node.height !== height) {
       [node.width, node.height] = [width, height];
-      pen.font = getComputedStyle(this.node).font; // which takes milliseconds, and stays until the next size
+      const { fontSize, fontFamily } = getComputedStyle(this.node);
+      pen.font = `${fontSize} ${fontFamily}`; // which takes milliseconds, and stays until the next size
     }
     pen.setTransform(scale, 0, 0, scale, 0, 0);
     pen.clearRect(0, 0, this.width, this.height);
